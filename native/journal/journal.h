@@ -1,0 +1,45 @@
+/*
+ * The journal room: LMDB volumes of pages, one page a commit. What readers and embedding programs
+ * see is in include/posengine/journal.h; here is what the engine's two threads use besides.
+ *
+ *   front thread                              journal thread
+ *   stage ─▶ open page ── turn over ──▶ sealed page ── write ──▶ LMDB ──▶ durable_sequence
+ *     ▲                                    (CRC, digest, put, commit)
+ *     └── the next page fills meanwhile
+ */
+#ifndef POS_JOURNAL_ROOM_H
+#define POS_JOURNAL_ROOM_H
+
+#include "bytes/bytes.h"
+#include "posengine/journal.h"
+
+/* What a page was decided under; goes into the header of every page from then on. */
+typedef struct pos_decided_under {
+    uint8_t spec_digest[16];
+    uint8_t policy_digest[16];
+    uint8_t roster_digest[16];
+    char build[16];
+} pos_decided_under;
+void pos_journal_decided_under(pos_journal *journal, const pos_decided_under *under);
+
+/* Entries staged in the open page. */
+uint32_t pos_journal_staged_count(const pos_journal *journal);
+/* Room for one more entry with a heap of `heap_size` bytes, here and on disk: law 1 asks this
+ * before a request is admitted. */
+bool pos_journal_has_room(const pos_journal *journal, size_t heap_size);
+
+/*
+ * The same as pos_journal_commit in three steps, for two threads.
+ *   turn_over   front thread: hands the open page to the writer and opens the next one.
+ *               False where nothing is staged or the writer still has a page.
+ *   write       journal thread: commits the handed page; in late mode also syncs when told that
+ *               nothing more is coming (`is_idle`). With no page handed and something not yet
+ *               durable, it syncs.
+ *   durable     any thread: the sequence up to which everything is on disk.
+ */
+bool pos_journal_turn_over(pos_journal *journal);
+pos_status pos_journal_write(pos_journal *journal, bool is_idle);
+uint64_t pos_journal_durable(const pos_journal *journal);
+bool pos_journal_is_in_doubt(const pos_journal *journal);
+
+#endif

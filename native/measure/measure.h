@@ -1,0 +1,5 @@
+/* The room of measuring; the only one that reads a clock. Public: include/posengine/measure.h. */
+#ifndef POS_MEASURE_ROOM_H
+#define POS_MEASURE_ROOM_H
+#include "posengine/measure.h"
+#endif

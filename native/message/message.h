@@ -1,0 +1,199 @@
+/*
+ * The room of fields. A message is parsed once; what the engine needs of it becomes a request,
+ * which holds facts and no secrets; an answer is built from the request and the decision.
+ *
+ *   body ─▶ parse ─▶ pos_message ─▶ rule ─▶ pos_request ─▶ (decide) ─▶ answer ─▶ body
+ *                                   kind     facts only
+ */
+#ifndef POS_MESSAGE_ROOM_H
+#define POS_MESSAGE_ROOM_H
+
+#include "bytes/bytes.h"
+#include "posengine/codec.h"
+#include "posengine/journal.h" /* pos_kind, pos_totals: vocabulary only */
+
+/* Where a fact lives is the dialect's business: role -> field (and part). Images hold the numbers,
+ * so they only grow at the end. */
+typedef enum pos_role {
+    POS_ROLE_NONE,
+    POS_ROLE_PAN,
+    POS_ROLE_PROCESSING,
+    POS_ROLE_AMOUNT,
+    POS_ROLE_STAN,
+    POS_ROLE_LOCAL_TIME,      /* hhmmss */
+    POS_ROLE_LOCAL_DATE,      /* MMDD or YYMMDD */
+    POS_ROLE_EXPIRY,          /* YYMM */
+    POS_ROLE_SETTLEMENT_DATE, /* MMDD */
+    POS_ROLE_ENTRY_MODE,
+    POS_ROLE_CARD_SEQUENCE,
+    POS_ROLE_CONDITION,
+    POS_ROLE_ACQUIRER,
+    POS_ROLE_TRACK2,
+    POS_ROLE_TRACK3,
+    POS_ROLE_RRN,
+    POS_ROLE_AUTH,
+    POS_ROLE_RESPONSE, /* field 39; in a reversal request the reason */
+    POS_ROLE_TID,
+    POS_ROLE_MID,
+    POS_ROLE_INSTITUTIONS, /* field 44: issuer and acquirer */
+    POS_ROLE_PRIVATE_48,   /* settle totals, batch detail, counts */
+    POS_ROLE_CURRENCY,
+    POS_ROLE_PIN,
+    POS_ROLE_BALANCES, /* field 54 */
+    POS_ROLE_CHIP,     /* field 55 */
+    POS_ROLE_QR,       /* field 59 A3 */
+    POS_ROLE_VOUCHER,  /* field 59 A4 */
+    POS_ROLE_TYPE,     /* 60.1 */
+    POS_ROLE_BATCH,    /* 60.2 */
+    POS_ROLE_NETWORK,  /* 60.3 or field 70 */
+    POS_ROLE_READER,   /* 60.4 */
+    POS_ROLE_CHIP_CONDITION, /* 60.5 */
+    POS_ROLE_ORIGINAL_BATCH, /* 61.1 */
+    POS_ROLE_ORIGINAL_STAN,  /* 61.2 */
+    POS_ROLE_ORIGINAL_DATE,  /* 61.3 */
+    POS_ROLE_PRIVATE_62,     /* key block, parameters, records */
+    POS_ROLE_OPERATOR,       /* 63.1 */
+    POS_ROLE_MAC,
+    POS_ROLE_ORIGINAL_DATA, /* field 90 of ISO 8583:1987, 56 of 1993 and later */
+    POS_ROLE_COUNT
+} pos_role;
+
+/* The field that plays a role; 0 where the dialect has none. */
+unsigned pos_spec_role_field(const pos_spec *spec, pos_role role);
+
+/* ---- rules: what kind of message is this, what must it hold, what is answered ------------------ */
+typedef struct pos_rule {
+    uint8_t kind; /* pos_kind */
+    uint16_t mti;
+    uint16_t answer_mti;      /* 0: not answered */
+    bool request_has_mac;     /* must carry a MAC */
+    bool answer_has_mac;      /* the answer carries one, where the terminal has a key */
+    bool is_repeatable;       /* a repeat gets the stored answer; false: runs again */
+    uint64_t mandatory[2];    /* as pos_message.bitmap */
+    uint64_t allowed[2];      /* mandatory and conditional */
+    uint64_t echoed[2];       /* copied from the request where present */
+    uint64_t supplied[2];     /* written by the engine where it has a value */
+    const char *name;         /* of the spec: "sale" */
+} pos_rule;
+
+/* The first rule that fits. FIELD_RULE where none does. */
+pos_status pos_rule_find(const pos_spec *spec, const pos_message *message,
+                         const pos_rule **rule_out);
+/* Presence of fields as the rule says. FIELD_MISSING, FIELD_FORBIDDEN. */
+pos_status pos_rule_check(const pos_spec *spec, const pos_rule *rule, const pos_message *message,
+                          pos_fault *fault_out);
+
+/* ---- requests: facts for decide, no secrets -------------------------------------------------------- */
+#define POS_DETAIL_MAX 8
+
+/* One record of a batch upload (field 48 under 60.3 = 201). */
+typedef struct pos_detail {
+    int64_t amount_minor;
+    uint32_t stan;
+    uint32_t bin;
+    uint16_t last4;
+    uint8_t card_class; /* 0 domestic, 1 foreign */
+} pos_detail;
+
+typedef struct pos_request {
+    uint8_t kind;
+    uint8_t message_class; /* MTI digits 2 and 3: 0x20 for 0200, 0x22 for 0220 */
+    uint8_t type;          /* 60.1 */
+    uint8_t condition;
+    uint8_t reader;         /* 60.4 */
+    uint8_t chip_condition; /* 60.5 */
+    uint16_t mti;
+    uint16_t network; /* 60.3 or field 70 */
+    uint16_t currency;
+    uint16_t entry_mode;
+    uint16_t original_date; /* MMDD as a number, 0 where absent or zero */
+    uint16_t last4;
+    uint32_t bin;
+    uint32_t processing;
+    uint32_t stan;
+    uint32_t batch;
+    uint32_t original_batch;
+    uint32_t original_stan;
+    uint32_t line;
+    uint32_t flags; /* POS_FLAG_PIN, TRACK, CHIP, PAN, QR, FALLBACK, EXPIRY, PAN_INVALID, ...;
+                       MAC_CHECKED and CARD_EXPIRED are added by the engine */
+    int64_t amount_minor;
+    uint32_t local_time; /* hhmmss as a number; 0 where absent */
+    uint32_t local_date; /* MMDD as a number; 0 where absent */
+    uint16_t expiry_yymm; /* 0 where absent: the engine turns it into CARD_EXPIRED and wipes it */
+    char tid[8];
+    char mid[15];
+    char original_rrn[12];
+    char auth[6];
+    char reason[2];
+    char operator_id[3];
+    uint8_t pan_token[16];
+    uint8_t fingerprint[16];
+    bool has_totals; /* field 48 carried settle totals */
+    pos_totals totals;
+    uint32_t upload_count; /* records claimed by an end message, or in this detail message */
+    uint8_t detail_count;
+    pos_detail details[POS_DETAIL_MAX];
+} pos_request;
+
+/*
+ * Facts out of a parsed message of kind `rule`. The account number's digits (field 2, else track 2)
+ * go to `pan_out` (19 at most, for the token; wipe it after) with their count; 0 where there is none.
+ * Fails: FIELD_PART, FIELD_CONTENT where a fact is not of its form.
+ */
+pos_status pos_request_read(const pos_spec *spec, const pos_rule *rule, const pos_message *message,
+                            pos_request *request_out, char pan_out[20], size_t *pan_size_out,
+                            pos_fault *fault_out);
+
+/*
+ * The redacted request for the journal, a whitelist: for every field whose dialect says `keep`:
+ * u8 field, u16 little-endian size, the value's wire bytes; 55 with its kept tags only; a field
+ * with kept parts only those. Never a PAN, track, PIN, expiry or card verification value.
+ */
+void pos_request_redact(const pos_spec *spec, const pos_rule *rule, const pos_message *message,
+                        pos_writer *writer);
+
+/* ---- MAC coverage ------------------------------------------------------------------------------------ */
+typedef struct pos_mac_cover {
+    const uint8_t *data; /* MTI .. the field before the MAC, as on the wire */
+    uint32_t size;
+    uint8_t algorithm;      /* the dialect's; a terminal may have another */
+    uint8_t output;         /* pos_mac_output */
+    const uint8_t *mac;     /* the field's bytes; NULL where absent */
+    uint32_t mac_size;
+} pos_mac_cover;
+void pos_message_mac_cover(const pos_spec *spec, const pos_message *message,
+                           pos_mac_cover *cover_out);
+
+/* ---- answers ------------------------------------------------------------------------------------------- */
+/* A value for one field of an answer, as text or bytes: digits for n, characters for an and ans,
+ * bytes for b. The field's own form (BCD, padding, prefix) is applied by the builder. */
+typedef struct pos_answer_value {
+    uint8_t field;
+    const uint8_t *value;
+    uint32_t size;
+} pos_answer_value;
+
+/*
+ * Builds the answer to `request` as a template and writes it to `writer`:
+ *
+ *   u8 hole_count · hole_count × {u8 field, u16 offset, u16 size} · body
+ *
+ * The body is the whole answer up to and excluding the MAC field, with the MAC's bit set where
+ * `rule->answer_has_mac` and `is_signed`. Holes are the places of PAN, expiry and every other field
+ * the journal must not keep: zero in the template, filled from the repeat itself.
+ * `values` are in ascending order of field. Fails: FIELD_VALUE, FIELD_LENGTH.
+ */
+pos_status pos_answer_build(const pos_spec *spec, const pos_rule *rule, const pos_message *request,
+                            const pos_answer_value *values, size_t value_count, bool is_signed,
+                            pos_writer *writer, pos_fault *fault_out);
+/*
+ * A template's body with its holes filled from `request`; room for the MAC is left at the end
+ * (`mac_size_out` bytes, 0 where unsigned), `covered_size_out` bytes before it.
+ * Fails: ENTRY_FORM where the template is not of its form, or a hole does not fit the request.
+ */
+pos_status pos_answer_fill(const pos_spec *spec, const uint8_t *template_, size_t template_size,
+                           const pos_message *request, pos_writer *writer,
+                           size_t *covered_size_out, size_t *mac_size_out);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * Goal: the bytes room says what bytes mean, and never reads or writes past an end.
+ * Method: published check values, and every value against the slow way.
+ */
+#include "bytes/bytes.h"
+#include "check.h"
+
+static void test_crc32c_gives_the_published_values(void)
+{
+    uint8_t zeros[32] = {0};
+    uint8_t ones[32];
+    for (size_t index = 0; index < sizeof ones; index++) ones[index] = 0xff;
+    CHECK(pos_crc32c(0, "123456789", 9) == 0xE3069283U);
+    CHECK(pos_crc32c(0, zeros, sizeof zeros) == 0x8A9136AAU); /* RFC 3720, B.4 */
+    CHECK(pos_crc32c(0, ones, sizeof ones) == 0x62A8AB43U);
+}
+
+static void test_crc32c_is_the_bitwise_sum_at_every_size_and_split(void)
+{
+    uint8_t bytes[100];
+    for (size_t index = 0; index < sizeof bytes; index++) bytes[index] = (uint8_t)(index * 37 + 11);
+    for (size_t size = 0; size <= sizeof bytes; size++) {
+        const uint32_t whole = pos_crc32c_slow(0, bytes, size);
+        CHECK(pos_crc32c(0, bytes, size) == whole);
+        const size_t half = size / 3;
+        CHECK(pos_crc32c(pos_crc32c(0, bytes, half), bytes + half, size - half) == whole);
+    }
+}
+
+static void test_digits_go_round(void)
+{
+    uint8_t bcd[10];
+    char text[20];
+    for (size_t count = 0; count <= 18; count++) {
+        for (size_t first = 0; first < 2; first++) {
+            memset(bcd, 0xee, sizeof bcd);
+            pos_bcd_from_ascii("123456789012345678", count, bcd, first);
+            CHECK(pos_bcd_is_digits(bcd, first, count));
+            pos_bcd_to_ascii(bcd, first, count, text);
+            CHECK(memcmp(text, "123456789012345678", count) == 0);
+        }
+    }
+    pos_bcd_from_number(123456, bcd, 4);
+    CHECK(pos_bcd_number(bcd, 0, 8) == 123456);
+    CHECK(pos_bcd_number(bcd, 1, 7) == 123456);
+}
+
+static void test_a_full_writer_drops_and_says_so(void)
+{
+    uint8_t buffer[4];
+    pos_writer writer = pos_writer_over(buffer, sizeof buffer);
+    pos_writer_u16_le(&writer, 1);
+    pos_writer_put(&writer, "abc", 3);
+    CHECK(writer.is_full);
+    CHECK(writer.size == 2);
+    pos_writer_u8(&writer, 1);
+    CHECK(writer.size == 2);
+}
+
+static void test_ebcdic_and_hex_go_round(void)
+{
+    for (unsigned character = 0x20; character <= 0x7E; character++) {
+        CHECK(pos_ebcdic_to_ascii(pos_ebcdic_from_ascii((uint8_t)character)) == character);
+    }
+    uint8_t bytes[256];
+    uint8_t again[256];
+    char hex[512];
+    for (size_t index = 0; index < sizeof bytes; index++) bytes[index] = (uint8_t)index;
+    pos_hex_from_bytes(bytes, sizeof bytes, hex);
+    CHECK(memcmp(hex, "000102030405060708090A0B0C0D0E0F10", 34) == 0);
+    CHECK(pos_hex_to_bytes(hex, again, sizeof again));
+    CHECK(memcmp(bytes, again, sizeof bytes) == 0);
+    CHECK(!pos_hex_to_bytes("0G", again, 1));
+}
+
+int main(void)
+{
+    test_crc32c_gives_the_published_values();
+    test_crc32c_is_the_bitwise_sum_at_every_size_and_split();
+    test_digits_go_round();
+    test_a_full_writer_drops_and_says_so();
+    test_ebcdic_and_hex_go_round();
+    return 0;
+}
