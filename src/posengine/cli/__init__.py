@@ -10,9 +10,10 @@ from __future__ import annotations
 import importlib
 import sys
 
-import click
-import typer
+from rich.console import Console
+from rich.table import Table
 
+from posengine import __version__
 from posengine.errors import PosError
 
 # verb -> (module, what it is for); the order is the order of a working day
@@ -34,35 +35,32 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 
 
-class _Verbs(click.Group):
-    """A group whose verbs are imported when they are called, and listed without being."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        module = importlib.import_module(f"posengine.cli.{VERBS[cmd_name][0]}")
-        command = typer.main.get_command(module.app)
-        command.name = cmd_name
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+def _usage() -> None:
+    console = Console()
+    console.print("[bold]posengine[/] VERB ...   posengine VERB --help")
+    console.print("A durable, replayable transaction engine for acquirers. 面向收单机构的交易引擎\n")
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for verb, (_, line) in VERBS.items():
+        table.add_row(f"[bold]{verb}[/]", line)
+    console.print(table)
+    console.print("\nBegin with: [bold]posengine demo[/]")
 
 
-@click.command(cls=_Verbs, no_args_is_help=True, epilog="Begin with: posengine demo")
-@click.version_option(package_name="posengine")
-def _main() -> None:
-    """A durable, replayable transaction engine for acquirers. 面向收单机构的交易引擎"""
-
-
-def main() -> None:
-    """Run the command line; what the operator can mend is one line on stderr, not a traceback."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run one verb; what the operator can mend is one line on stderr, not a traceback."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words or words[0] in {"-h", "--help", "help"}:
+        _usage()
+        return
+    if words[0] == "--version":
+        print(__version__)
+        return
+    if words[0] not in VERBS:
+        print(f"posengine: no verb {words[0]!r}; see posengine --help", file=sys.stderr)
+        sys.exit(2)
+    module = importlib.import_module(f"posengine.cli.{VERBS[words[0]][0]}")
     try:
-        _main(standalone_mode=True)
+        module.app(args=words[1:], prog_name=f"posengine {words[0]}")
     except PosError as error:
         print(f"posengine: {error}", file=sys.stderr)
         sys.exit(3)
