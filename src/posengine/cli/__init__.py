@@ -38,7 +38,7 @@ VERBS: dict[str, tuple[str, str]] = {
 def _usage() -> None:
     console = Console()
     console.print("[bold]posengine[/] VERB ...   posengine VERB --help")
-    console.print("A durable, replayable transaction engine for acquirers. 面向收单机构的交易引擎\n")
+    console.print("A durable, replayable transaction engine. 面向收单机构的交易引擎\n")
     table = Table(box=None, show_header=False, padding=(0, 2))
     for verb, (_, line) in VERBS.items():
         table.add_row(f"[bold]{verb}[/]", line)
