@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "keys": ("keys", "Make, import and check keys, enciphered. 密钥管理"),
     "spec": ("spec", "List, show, check and compile dialects. 报文规范"),
     "roster": ("roster", "Check and compile terminals, merchants and policy. 终端与商户"),
+    "config": ("config", "Where the C library lies, for programs that embed it. 嵌入开发"),
     "stat": ("stat", "What a running engine is doing. 运行状态"),
 }
 
