@@ -1,0 +1,73 @@
+/*
+ * Goal: a histogram's percentiles are never below the true ones and at most 1/64 above.
+ * Method: random values against a sorted list.
+ */
+#include "check.h"
+#include "measure/measure.h"
+
+#define COUNT 20000
+
+static int by_value(const void *left, const void *right)
+{
+    const uint64_t a = *(const uint64_t *)left;
+    const uint64_t b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return *state >> 33;
+}
+
+static void test_percentiles_are_those_of_the_sorted_list(void)
+{
+    static uint64_t values[COUNT];
+    static pos_histogram whole;
+    static pos_histogram halves[2];
+    uint64_t state = 20261121;
+    for (size_t index = 0; index < COUNT; index++) {
+        values[index] = next_random(&state) >> (next_random(&state) % 30);
+        pos_histogram_record(&whole, values[index]);
+        pos_histogram_record(&halves[index % 2], values[index]);
+    }
+    pos_histogram_add(&halves[0], &halves[1]);
+    qsort(values, COUNT, sizeof values[0], by_value);
+    const double percents[] = {0.1, 1, 25, 50, 90, 99, 99.9, 100};
+    for (size_t index = 0; index < sizeof percents / sizeof percents[0]; index++) {
+        const double rank = COUNT * percents[index] / 100.0;
+        size_t at = (size_t)rank;
+        if ((double)at < rank) at++;
+        const uint64_t wanted = values[at - 1];
+        const uint64_t found = pos_histogram_percentile(&whole, percents[index]);
+        CHECK(found >= wanted);
+        CHECK(found <= wanted + wanted / 64 + 1);
+        CHECK(found == pos_histogram_percentile(&halves[0], percents[index]));
+    }
+    CHECK(pos_histogram_percentile(&whole, 100) == values[COUNT - 1]);
+}
+
+static void test_extremes_have_a_bucket(void)
+{
+    static pos_histogram histogram;
+    pos_histogram_record(&histogram, 0);
+    pos_histogram_record(&histogram, UINT64_MAX);
+    CHECK(histogram.count == 2);
+    CHECK(pos_histogram_percentile(&histogram, 0) == 0);
+    CHECK(pos_histogram_percentile(&histogram, 100) == ((UINT64_C(1) << 40) - 1));
+}
+
+static void test_clocks_move_forward(void)
+{
+    const int64_t before = pos_clock_monotonic_ns();
+    CHECK(pos_clock_monotonic_ns() >= before);
+    CHECK(pos_clock_utc_ns() > INT64_C(1700000000) * 1000000000);
+}
+
+int main(void)
+{
+    test_percentiles_are_those_of_the_sorted_list();
+    test_extremes_have_a_bucket();
+    test_clocks_move_forward();
+    return 0;
+}
