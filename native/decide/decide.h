@@ -2,14 +2,17 @@
  * Decide is pure: (request, terminal, state, policy, now) gives a decision. No clock, disk, socket
  * or chance inside; the same arguments give the same decision, on any machine, in any year.
  *
- *   duplicate.c   is this a repeat, and of what           limits.c      amounts, floors, counts, BINs
- *   original.c    voids, refunds, completions, reversals  batch.c       totals, settle, uploads
- *   guard.c       terminal and merchant state, PAN        policy.c      the rules as data
+ *   decide.c      the order of all questions              guard.c     terminal, session, batch
+ *   duplicate.c   is this a repeat, and of what           limits.c    amounts, cards, PINs, modes
+ *   original.c    voids, refunds, completions             reverse.c   reversals
+ *   batch.c       settlement and uploads                  policy.c    the rules as data
+ *   entry.c       a decision as an entry                  reason.c    why, in words
  */
 #ifndef POS_DECIDE_H
 #define POS_DECIDE_H
 
 #include "message/message.h"
+#include "posengine/decide.h"
 #include "roster/roster.h"
 #include "state/state.h"
 
@@ -28,18 +31,21 @@ typedef struct pos_policy_names {
 } pos_policy_names;
 const pos_policy_names *pos_policy_names_of(const pos_policy *policy);
 
-/* Why, in words, for logs and `explain`: REASON(name, text). */
-typedef enum pos_reason {
-#define POS_REASON(name, text) POS_REASON_##name,
-#include "decide/reason.def"
-#undef POS_REASON
-    POS_REASON_COUNT
-} pos_reason;
-const char *pos_reason_text(pos_reason reason);
+/* ---- decisions --------------------------------------------------------------------------------------- */
+/* One difference or agreement of a batch upload. */
+typedef struct pos_finding {
+    uint8_t verdict;        /* pos_finding_verdict */
+    uint32_t stan;
+    uint64_t sequence;      /* ours; 0 where we have none */
+    int64_t theirs_minor;   /* 0 where they have none */
+    int64_t ours_minor;
+} pos_finding;
+
+#define POS_FINDING_MAX 32 /* of an end message: the counts are whole, the list may be cut */
 
 typedef struct pos_decision {
     uint8_t outcome;     /* pos_outcome */
-    uint8_t reason;      /* pos_reason */
+    uint8_t reason;      /* pos_reason, posengine/decide.h */
     uint8_t requirement; /* processing requirement: a nibble */
     char response[2];    /* "00"; of a repeat: what the original said */
     char auth[6];        /* authorisation code, blanks where none */
@@ -55,6 +61,16 @@ typedef struct pos_decision {
     uint8_t result_foreign;
     pos_totals totals;     /* SETTLE: ours, returned in 48 */
     uint16_t download;     /* DOWNLOAD*: the network code whose records are wanted */
+    int64_t terminal_at_ns; /* what the terminal's clock said, nearest year; 0 where silent */
+    bool is_alarm;          /* worth an ALARM entry and a log line: REPEAT_DIFFERS, LATE_ORIGINAL */
+    bool has_findings;      /* BATCH_*: what the upload found, whole in the counts */
+    uint32_t claimed;       /* BATCH_END: records that the terminal says it uploaded */
+    uint32_t matched;
+    uint32_t missing_ours;
+    uint32_t missing_theirs;
+    uint32_t differing;
+    uint8_t finding_count; /* of `findings`, which are not zeroed past it */
+    pos_finding findings[POS_FINDING_MAX];
 } pos_decision;
 
 void pos_decide(const pos_request *request, const pos_terminal *terminal, const pos_state *state,
@@ -63,7 +79,14 @@ void pos_decide(const pos_request *request, const pos_terminal *terminal, const 
 /*
  * The entry that records a decision: every fact decide used and what it said. `sequence`, the RRN
  * and the two heap slices are the caller's to set.
+ *
+ * After pos_request_redact the caller appends the findings to the same writer: record 0 of the
+ * entry's request slice, which the state folds. They hold sequences, STANs and amounts, no card.
+ *
+ *     pos_request_redact(spec, rule, message, &writer);
+ *     pos_decide_findings(&decision, &writer);      nothing where there are none
  */
+void pos_decide_findings(const pos_decision *decision, pos_writer *writer);
 void pos_decide_entry(const pos_request *request, const pos_decision *decision, int64_t now_ns,
                       pos_entry *entry_out);
 

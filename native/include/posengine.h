@@ -5,6 +5,7 @@
  *   codec     frames and messages: cut, parse, build, by a dialect's spec image
  *   mac       MACs, keys, and the enciphered forms in which keys are kept
  *   journal   read, verify and write pages of entries
+ *   decide    why an entry was decided so, and rehearsals of the rules without wire or disk
  *   engine    submit frames, commit, take replies; serve on a socket
  *   measure   counters and latency histograms
  *
@@ -19,6 +20,7 @@
 #include "posengine/codec.h"
 #include "posengine/mac.h"
 #include "posengine/journal.h"
+#include "posengine/decide.h"
 #include "posengine/engine.h"
 #include "posengine/measure.h"
 

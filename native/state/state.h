@@ -5,6 +5,14 @@
  *   terminals   signed on?, open batch, totals of the open and the last closed batch, upload so far
  *   postings    what may still be referred to: amount, refunded so far, voided, reversed, completed
  *   repeats     (MID, TID, batch, STAN, message class) -> sequence of the entry that answered
+ *
+ *   state.c      memory, room, forgetting      fold.c      what an entry of each kind does
+ *   index.c      exact-key hash tables         digest.c    the state as sixteen bytes
+ *   find.c       look-ups                      totals.c    sides and kinds added up
+ *
+ * Nothing is forgotten to make room. A closing batch forgets the repeats of that terminal that are
+ * neither of the open nor of the last closed batch and older than the window, and the postings of
+ * closed batches that are older than theirs: by the entry's own time, so a refold forgets the same.
  */
 #ifndef POS_STATE_H
 #define POS_STATE_H
@@ -19,6 +27,7 @@ typedef struct pos_state_options {
     uint32_t postings_max;  /* 0 for 4,194,304 */
     uint32_t repeats_max;   /* 0 for 8,388,608 */
     uint32_t repeat_window_h; /* a repeat is remembered at least so long; 0 for 24 */
+    uint32_t posting_window_d; /* days a posting may be referred to at least; 0 for 400 */
 } pos_state_options;
 
 /* All memory is taken here. Fails: ARGUMENT, MEMORY. */
@@ -26,28 +35,132 @@ pos_status pos_state_create(const pos_state_options *options, pos_state **state_
 void pos_state_destroy(pos_state *state);
 
 /* Folds one entry in, in order of sequence. Never fails on an entry that was admitted while
- * pos_state_has_room said yes. Fails: STATE_FULL, ENTRY_FORM. */
+ * pos_state_has_room said yes. Fails: STATE_FULL, ENTRY_FORM; the state is then as before. */
 pos_status pos_state_apply(pos_state *state, const pos_entry *entry);
 /* Every table has room for whatever one more entry may add. */
 bool pos_state_has_room(const pos_state *state);
+/* The same by kind: reversals and settlement, which make room in the end, may use a reserve (1/64
+ * of each table) that others may not, so that a full state can still be settled. */
+bool pos_state_has_room_for(const pos_state *state, unsigned kind);
 uint64_t pos_state_sequence(const pos_state *state); /* of the last entry folded in */
+
+/* How far the upload of the settled batch has come. */
+typedef struct pos_upload {
+    uint32_t batch;    /* 0: no settlement of the open or last closed batch yet */
+    bool is_balanced;  /* what its settlement said */
+    bool is_ended;
+    uint32_t records;  /* uploaded */
+    uint32_t matched;
+    uint32_t missing_ours;
+    uint32_t differing; /* amount, card or uploaded twice */
+} pos_upload;
+
+typedef struct pos_kind_total {
+    int64_t amount_minor;
+    uint32_t count;
+} pos_kind_total;
 
 typedef struct pos_terminal_state {
     char tid[8];
     char mid[15];
     bool is_signed_on;
-    uint32_t batch;        /* the open batch */
+    uint32_t batch;        /* the open batch; 0 while none is */
     uint32_t batch_closed; /* the last closed one, 0 for none */
     pos_totals totals;     /* of the open batch */
     pos_totals totals_closed;
     uint64_t last_sequence;
     int64_t last_at_ns;
+    pos_upload upload;
 } pos_terminal_state;
 /* NULL where the terminal has no entry yet. Borrowed until the next apply. */
 const pos_terminal_state *pos_state_terminal(const pos_state *state, const char tid[8],
                                              const char mid[15]);
+/* Terminals in the order of their first entry; NULL past the last. */
+const pos_terminal_state *pos_state_terminal_at(const pos_state *state, size_t index);
+/* Approved and standing entries of `kind` in the terminal's open batch. Zero where there is none. */
+pos_kind_total pos_state_kind_total(const pos_state *state, const pos_terminal_state *terminal,
+                                    unsigned kind, bool is_foreign);
 
-/* A digest of everything above, equal for equal states: what restart tests and oracles compare. */
+/* ---- repeats ------------------------------------------------------------------------------------- */
+/* False for kinds that run again whenever they come: sign-on, echo, downloads. */
+bool pos_state_kind_repeats(unsigned kind);
+
+typedef struct pos_repeat {
+    uint64_t sequence;
+    int64_t at_ns;
+    int64_t amount_minor;
+    uint32_t batch;
+    uint32_t stan;
+    uint8_t message_class;
+    uint8_t kind;
+    uint8_t outcome;   /* pos_outcome */
+    bool is_unseen;    /* a reversal that found no original: a late one must be declined */
+    uint8_t fingerprint[16];
+} pos_repeat;
+/* What came before under this key; NULL where nothing did. Borrowed until the next apply. */
+const pos_repeat *pos_state_repeat_find(const pos_state *state, const pos_terminal_state *terminal,
+                                        uint32_t batch, uint32_t stan, uint8_t message_class);
+
+/* ---- postings ------------------------------------------------------------------------------------- */
+#define POS_POSTING_FOREIGN 0x01U
+#define POS_POSTING_VOIDED 0x02U
+#define POS_POSTING_REVERSED 0x04U
+#define POS_POSTING_UPLOADED 0x08U /* the batch upload named it */
+#define POS_POSTING_PAN 0x10U      /* pan_token is set */
+
+typedef struct pos_posting {
+    uint64_t sequence;
+    uint64_t original;     /* of a void, refund, completion, adjustment */
+    uint64_t undone_by;    /* the void or reversal that undid it; 0 while it stands */
+    uint64_t completed_by; /* of a pre-authorisation */
+    int64_t at_ns;
+    int64_t amount_minor;
+    int64_t refunded_minor; /* by refunds that stand */
+    int64_t adjusted_minor; /* by adjustments and tips that stand */
+    uint32_t terminal; /* index: pos_state_terminal_at */
+    uint32_t batch;
+    uint32_t stan;
+    uint32_t bin;
+    uint16_t last4;
+    uint8_t kind;
+    uint8_t message_class;
+    uint8_t flags; /* POS_POSTING_* */
+    char auth[6];
+    uint8_t pan_token[16];
+} pos_posting;
+/* NULL where the entry posted nothing, or was forgotten. Borrowed until the next apply. */
+const pos_posting *pos_state_posting(const pos_state *state, uint64_t sequence);
+/* By the number a terminal knows: the posting of that batch and STAN, of a request or an advice. */
+const pos_posting *pos_state_posting_by_stan(const pos_state *state,
+                                             const pos_terminal_state *terminal, uint32_t batch,
+                                             uint32_t stan);
+/* The newest standing pre-authorisation of this card with this authorisation code at the merchant,
+ * completed or not; NULL where there is none. */
+const pos_posting *pos_state_preauth(const pos_state *state, const char mid[15],
+                                     const uint8_t pan_token[16], const char auth[6]);
+/* The terminal's postings of its newest batch, oldest first: pass NULL to begin. */
+const pos_posting *pos_state_batch_next(const pos_state *state, const pos_terminal_state *terminal,
+                                        const pos_posting *after);
+/* Standing debits of one card in the terminal's open batch. */
+uint32_t pos_state_card_uses(const pos_state *state, const pos_terminal_state *terminal,
+                             const uint8_t pan_token[16]);
+
+/* The heap record that holds what an upload found (field 0 of a redacted request); false where the
+ * entry has none. */
+bool pos_state_findings(const pos_entry *entry, pos_slice *findings_out);
+
+typedef struct pos_state_counts {
+    uint32_t terminals;
+    uint32_t postings;
+    uint32_t repeats;
+    uint32_t terminals_max;
+    uint32_t postings_max;
+    uint32_t repeats_max;
+} pos_state_counts;
+void pos_state_counts_read(const pos_state *state, pos_state_counts *counts_out);
+
+/* A digest of everything above, equal for equal states whatever the limits: what restart tests and
+ * oracles compare. It finds differences; it is no defence against forgery. */
 void pos_state_digest(const pos_state *state, uint8_t digest_out[16]);
 
 #endif

@@ -89,6 +89,7 @@ typedef struct pos_entry {
     uint8_t type;        /* 60.1 */
     uint8_t condition;   /* field 25 */
     uint8_t requirement; /* processing requirement sent back: a nibble */
+    uint8_t why;         /* pos_reason: why it was decided so; see posengine/decide.h */
     char response[2];
     char reason[2]; /* field 39 of a reversal request */
     char tid[8];
