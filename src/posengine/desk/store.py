@@ -134,7 +134,9 @@ class Desk:
                 "SELECT journal_id, sequence FROM checkpoints WHERE name = ?", (name,)
             ).fetchall()
             if rows and rows[0][0] != journal_id:
-                raise CheckpointForeign(foreign_text(name, rows[0][0], journal_id))
+                raise CheckpointForeign(
+                    f"checkpoint {name!r} belongs to journal {rows[0][0]}, not to {journal_id}"
+                )
             if rows and rows[0][1] > sequence:
                 raise CheckpointBackward(
                     f"checkpoint {name!r} is at {rows[0][1]} and does not move back to {sequence}"
@@ -338,12 +340,3 @@ def check_name(name: str) -> None:
         raise DeskError(
             f"{name!r} cannot name a consumer: letters, digits, '.', '_' and '-', at most 64"
         )
-
-
-def foreign_text(name: str, theirs: str, ours: str) -> str:
-    """Why a checkpoint of another journal is refused, and the way on."""
-    return (
-        f"checkpoint {name!r} belongs to journal {theirs}, this is journal {ours}:"
-        " the journal was restored or is another one. If it is a copy of the same journal, go on"
-        f" with `posengine replay {name} --adopt`; to begin again, `--from 0`"
-    )
