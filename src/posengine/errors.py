@@ -218,6 +218,13 @@ class KeyCheck(KeyFault):
     whose = "operator"
 
 
+class KeyWeak(KeyFault):
+    """The key is one of the weak keys of DES."""
+
+    status = "KEY_WEAK"
+    whose = "operator"
+
+
 class KeyBlock(KeyFault):
     """The key block's size has no layout in the dialect."""
 

@@ -36,6 +36,13 @@ POS_API pos_status pos_mac_compute(pos_mac_algorithm algorithm, const uint8_t *k
                                    size_t key_size, const uint8_t *covered, size_t covered_size,
                                    uint8_t mac_out[POS_MAC_SIZE_MAX], size_t *mac_size_out);
 
+/*
+ * Fills `out` with a key of its own for `label`, derived from the master key: NIST SP 800-108 in
+ * counter mode with AES-256-CMAC. `size` is 1 to 1,024. Labels in use: "posengine siv" (64 bytes),
+ * "posengine token" (32), "posengine fingerprint" (32).
+ */
+POS_API void pos_kdf(const uint8_t master[32], const char *label, uint8_t *out, size_t size);
+
 #ifdef __cplusplus
 }
 #endif
