@@ -1,0 +1,173 @@
+"""Goal: a fleet with every fault on agrees with a right host, and finds out a wrong one.
+
+Method: the fleet over real sockets against the slow host of tests/oracle, right and with each of
+its defects; the same seed twice gives the same days.
+"""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from oracle.host import Host, SlowDialect
+from posengine.errors import Address
+from posengine.simulate.faults import NAMES, Faults
+from posengine.simulate.fleet import Fleet, Plan, beliefs
+from posengine.simulate.report import Report
+from posengine.simulate.terminal import Identity
+
+TMK = bytes.fromhex("11" * 16)
+MID = "898000000000001"
+SIGN_ONS = ("001", "003", "004")
+EVERY_FAULT = Faults({name: 0.03 for name in NAMES})
+
+
+def identities(count: int) -> list[Identity]:
+    return [Identity(f"{n:08d}", MID, TMK, SIGN_ONS[n % 3]) for n in range(1, count + 1)]
+
+
+@contextmanager
+def running(host: Host) -> Iterator[tuple[str, int]]:
+    """The host on a loopback port."""
+    lock = threading.Lock()
+
+    class Connection(socketserver.BaseRequestHandler):
+        def exactly(self, size: int) -> bytes | None:
+            data = b""
+            while len(data) < size:
+                more = self.request.recv(size - len(data))
+                if not more:
+                    return None
+                data += more
+            return data
+
+        def handle(self) -> None:
+            try:
+                while head := self.exactly(2):
+                    rest = self.exactly(int.from_bytes(head, "big"))
+                    if rest is None:
+                        return
+                    with lock:
+                        answer = host.answer(head + rest)
+                    self.request.sendall(answer)
+            except OSError:
+                return  # the terminal cut the line
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        request_queue_size = 64
+
+    with Server(("127.0.0.1", 0), Connection) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server.server_address  # type: ignore[misc]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def run(
+    host: Host, *, transactions: int, terminals: int = 6, **plan: Any
+) -> tuple[Report, dict[str, Any]]:
+    with running(host) as address:
+        fleet = Fleet(
+            Plan(address=address, transactions=transactions, deadline_s=50, **plan),
+            identities(terminals),
+            dialect=SlowDialect(),
+            clock=time.monotonic,
+        )
+        report = fleet.run()
+    return report, beliefs(fleet.terminals)
+
+
+def host_of(terminals: int = 6, defect: str = "") -> Host:
+    return Host({each.tid: (MID, TMK) for each in identities(terminals)}, defect=defect)
+
+
+def test_a_fleet_without_faults_balances_every_terminal() -> None:
+    report, _ = run(host_of(), transactions=300)
+    assert report.disagreements == []
+    assert report.balanced == report.settled == 6
+    assert report.transactions == 300
+    assert report.reversals == report.reconnects == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_with_every_fault_on_a_right_host_is_never_disagreed_with(seed: int) -> None:
+    report, _ = run(host_of(), transactions=1200, seed=seed, faults=EVERY_FAULT, settle_every=60)
+    assert [str(found) for found in report.disagreements] == [], f"seed {seed}"
+    assert report.settled - report.faults["total"] == report.balanced > 0
+    missing = set(NAMES) - {"total"} - {name for name, count in report.faults.items() if count}
+    assert missing == set()
+    assert report.reversals > 0 and report.repeats_equal > 0 and report.late_replies > 0
+
+
+@pytest.mark.parametrize(
+    "defect, what",
+    [
+        ("wrong mac", "mac"),
+        ("wrong amount", "echo"),
+        ("lost posting", "settle"),
+        ("double posting", "settle"),
+        ("deaf reversal", "settle"),
+        ("forgetful", "repeat"),
+    ],
+)
+def test_a_host_with_this_defect_is_found_out(defect: str, what: str) -> None:
+    report, _ = run(host_of(defect=defect), transactions=600, faults=EVERY_FAULT)
+    assert what in {found.what for found in report.disagreements}
+
+
+def test_the_same_seed_gives_the_same_days() -> None:
+    days = [run(host_of(), transactions=240, seed=5, faults=EVERY_FAULT) for _ in range(2)]
+    trades = [
+        {tid: [(d["trade"], d["amount"], d["state"]) for d in deals] for tid, deals in day.items()}
+        for _, day in days
+    ]
+    assert trades[0] == trades[1]
+    assert days[0][0].faults == days[1][0].faults
+
+
+def test_one_terminal_alone_does_what_it_does_among_the_others() -> None:
+    _, among = run(host_of(), transactions=240, seed=5, faults=EVERY_FAULT)
+    _, alone = run(host_of(), transactions=40, terminals=1, seed=5, faults=EVERY_FAULT)
+    (tid,) = alone
+    assert [deal["amount"] for deal in alone[tid]] == [deal["amount"] for deal in among[tid]]
+
+
+def test_a_rate_is_kept() -> None:
+    report, _ = run(host_of(), transactions=60, rate=60, settles=False)
+    assert 0.9 < report.seconds < 3
+    assert report.disagreements == []
+
+
+def test_a_host_that_never_answers_is_reversed_and_named() -> None:
+    class Silent(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while self.request.recv(4096):
+                pass
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Silent) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        plan = Plan(server.server_address, transactions=1, answer_s_max=0.1)  # type: ignore[arg-type]
+        fleet = Fleet(plan, identities(1), dialect=SlowDialect(), clock=time.monotonic)
+        report = fleet.run()
+        server.shutdown()
+        thread.join()
+    assert report.silences == 3
+    assert [found.what for found in report.disagreements] == ["sign-on"]
+
+
+def test_a_host_that_is_not_there_is_an_error() -> None:
+    plan = Plan(("127.0.0.1", 9), transactions=1, connect_s_max=0.3)
+    fleet = Fleet(plan, identities(1), dialect=SlowDialect(), clock=time.monotonic)
+    with pytest.raises(Address, match="nobody answers"):
+        fleet.run()
