@@ -168,3 +168,18 @@ pos_status pos_siv_open(const uint8_t key[64], pos_slice associated, const uint8
 {
     return pos_siv_open_parts(key, 64, &associated, 1, sealed, sealed_size, plain_out);
 }
+
+void pos_secret_seal(const uint8_t key[64], const uint8_t *associated, size_t associated_size,
+                     const uint8_t *plain, size_t plain_size, uint8_t *sealed_out)
+{
+    pos_siv_seal(key, (pos_slice){.data = associated, .size = associated_size},
+                 (pos_slice){.data = plain, .size = plain_size}, sealed_out);
+}
+
+pos_status pos_secret_open(const uint8_t key[64], const uint8_t *associated,
+                           size_t associated_size, const uint8_t *sealed, size_t sealed_size,
+                           uint8_t *plain_out)
+{
+    return pos_siv_open(key, (pos_slice){.data = associated, .size = associated_size}, sealed,
+                        sealed_size, plain_out);
+}

@@ -6,6 +6,7 @@
  */
 #include "check.h"
 #include "mac/aes.h"
+#include "mac/block.h"
 #include "mac/sbox.h"
 
 #define BYTES_MAX 4096
@@ -410,8 +411,381 @@ static void test_derived_keys_are_blocks_of_cmac(void)
     }
 }
 
+/* ---- DES, SM4 --------------------------------------------------------------------------------------- */
+static void check_des(const char *key_hex, const char *plain_hex, const char *cipher_hex)
+{
+    const octets key = octets_of(key_hex);
+    const octets plain = octets_of(plain_hex);
+    pos_des_key prepared;
+    uint8_t out[8];
+    pos_des_prepare(key.data, key.size, &prepared);
+    pos_des_encrypt(&prepared, plain.data, out);
+    CHECK(is_hex(out, cipher_hex));
+    pos_des_decrypt(&prepared, out, out);
+    CHECK(memcmp(out, plain.data, 8) == 0);
+}
+
+static void test_des_gives_the_published_blocks(void)
+{
+    check_des("0123456789abcdef", "4e6f772069732074", "3fa40e8a984d4815"); /* FIPS 81, B.1 */
+    check_des("133457799bbcdff1", "0123456789abcdef", "85e813540f0ab405");
+    check_des("8001010101010101", "0000000000000000", "95a8d72813daa94d"); /* SP 800-17, B.2 */
+    check_des("0101010101010101", "8000000000000000", "95f8a5e5dd31d900"); /* SP 800-17, B.1 */
+    check_des("7ca110454a1a6e57", "01a1d6d039776742", "690f5b0d9a26939b"); /* SP 800-17, B.4 */
+    /* NIST SP 800-67 (2004), B.1: three keys */
+    check_des("0123456789abcdef23456789abcdef01456789abcdef0123", "5468652071756663",
+              "a826fd8ce53b855f");
+    /* 3DES with equal halves is DES */
+    check_des("0123456789abcdef0123456789abcdef", "4e6f772069732074", "3fa40e8a984d4815");
+}
+
+static void test_sm4_gives_the_published_block_by_every_way(void)
+{
+    const octets key = octets_of("0123456789abcdeffedcba9876543210"); /* GB/T 32907, A.1 */
+    for (int path = POS_SM4_PORTABLE; path <= (has_aesni() ? POS_SM4_AESNI : 0); path++) {
+        pos_sm4_key prepared;
+        uint8_t out[16];
+        pos_sm4_prepare_on((pos_sm4_path)path, key.data, &prepared);
+        CHECK(prepared.rounds[0] == 0xF12186F9U);
+        CHECK(prepared.rounds[31] == 0x9124A012U);
+        pos_sm4_encrypt(&prepared, key.data, out);
+        CHECK(is_hex(out, "681edf34d206965e86b3e94f536e4246"));
+        pos_sm4_decrypt(&prepared, out, out);
+        CHECK(memcmp(out, key.data, 16) == 0);
+    }
+}
+
+static void test_the_sm4_ways_agree(void)
+{
+    if (!has_aesni()) return;
+    uint32_t seed = 7;
+    for (unsigned round = 0; round < 1000; round++) {
+        uint8_t key[16];
+        uint8_t block[16];
+        uint8_t out[2][16];
+        fill(&seed, key, sizeof key);
+        fill(&seed, block, sizeof block);
+        for (int path = 0; path < 2; path++) {
+            pos_sm4_key prepared;
+            pos_sm4_prepare_on((pos_sm4_path)path, key, &prepared);
+            pos_sm4_encrypt(&prepared, block, out[path]);
+        }
+        CHECK(memcmp(out[0], out[1], 16) == 0);
+    }
+}
+
+/* ---- MACs of the dialect ------------------------------------------------------------------------------ */
+/* A captured 0210 without its field 64. */
+static const char *const ANSWER =
+    "0210703E02810AD08213166225000000000014000000000000000001000134091947042815120427000100080009"
+    "584030393139343731343530363030303538343032303031333032343430333830363231313030223930333130"
+    "303030202020303330323538343020202031353600179F3602031E910A42FE066E2918B0883030001322000007"
+    "0005000003435550";
+static const char *const SHORT = "30313233343536373839414243";
+
+typedef struct mac_vector {
+    const char *algorithm;
+    const char *key;
+    const char *answer; /* raw, over ANSWER */
+    const char *brief;  /* raw or its beginning, over SHORT */
+} mac_vector;
+
+static const mac_vector MAC_VECTORS[] = {
+    {"unionpay-ecb", "575B6B798C761992", "51D8741ECBB0CDDF", "3B6AB0B8"},
+    {"unionpay-ecb", "0123456789ABCDEFFEDCBA9876543210", "3161749865648B6B", "98141CFA"},
+    {"x9.9", "575B6B798C761992", "E5C79C9DB3F4691F", "1CFA9AE1B3BAE2E4"},
+    {"x9.9", "0123456789ABCDEFFEDCBA9876543210", "D2B5DD9E1A488FB1", ""},
+    {"x9.19", "0123456789ABCDEFFEDCBA9876543210", "1DCFFE1335462612", "5D0CCB3FBAE083AC"},
+    {"sm4-unionpay", "0123456789ABCDEFFEDCBA9876543210", "220FE0A42AA1850A1DD3B7130ACB9A39",
+     "46FD96A8"},
+    {"sm4-cbc", "0123456789ABCDEFFEDCBA9876543210", "AC78E75FC8B75F3A609B34E549F0EC86", ""},
+};
+
+static void test_macs_are_those_of_the_dialect(void)
+{
+    const octets answer = octets_of(ANSWER);
+    const octets brief = octets_of(SHORT);
+    CHECK(answer.size == 144);
+    for (size_t index = 0; index < sizeof MAC_VECTORS / sizeof MAC_VECTORS[0]; index++) {
+        const mac_vector *vector = &MAC_VECTORS[index];
+        const octets key = octets_of(vector->key);
+        const pos_mac_algorithm algorithm = pos_mac_algorithm_of(vector->algorithm);
+        uint8_t mac[POS_MAC_SIZE_MAX];
+        size_t size = 0;
+        CHECK(algorithm != POS_MAC_NONE);
+        CHECK(strcmp(pos_mac_algorithm_name(algorithm), vector->algorithm) == 0);
+        CHECK(pos_mac_compute(algorithm, key.data, key.size, answer.data, answer.size, mac, &size)
+              == POS_OK);
+        CHECK(size == octets_of(vector->answer).size);
+        CHECK(is_hex(mac, vector->answer));
+        CHECK(pos_mac_compute(algorithm, key.data, key.size, brief.data, brief.size, mac, &size)
+              == POS_OK);
+        CHECK(is_hex(mac, vector->brief));
+    }
+}
+
+static void test_a_field_is_hex_or_raw(void)
+{
+    const octets mac = octets_of("51D8741ECBB0CDDF");
+    uint8_t field[16];
+    pos_mac_field(mac.data, POS_MAC_OUTPUT_HEX, field, 8);
+    CHECK(memcmp(field, "51D8741E", 8) == 0);
+    pos_mac_field(mac.data, POS_MAC_OUTPUT_HEX, field, 16);
+    CHECK(memcmp(field, "51D8741ECBB0CDDF", 16) == 0);
+    pos_mac_field(mac.data, POS_MAC_OUTPUT_RAW, field, 8);
+    CHECK(memcmp(field, mac.data, 8) == 0);
+}
+
+static void test_a_key_that_does_not_fit_is_refused(void)
+{
+    const uint8_t key[64] = {0x3b};
+    uint8_t mac[POS_MAC_SIZE_MAX] = {0x5a};
+    size_t size = 99;
+    for (int algorithm = 0; algorithm < POS_MAC_ALGORITHM_COUNT; algorithm++) {
+        for (size_t key_size = 0; key_size <= 65; key_size++) {
+            if (pos_mac_key_fits((pos_mac_algorithm)algorithm, key_size)) continue;
+            const pos_status status = pos_mac_compute((pos_mac_algorithm)algorithm, key, key_size,
+                                                      key, 1, mac, &size);
+            CHECK(status == (algorithm == POS_MAC_NONE ? POS_MAC_ALGORITHM : POS_KEY_SIZE));
+        }
+    }
+    CHECK(mac[0] == 0x5a && size == 99);
+    CHECK(pos_mac_algorithm_of("x9.99") == POS_MAC_NONE);
+    CHECK(pos_mac_algorithm_of("") == POS_MAC_NONE);
+}
+
+static void test_a_wave_is_its_messages_one_by_one(void)
+{
+    static const size_t SIZES[POS_MAC_ALGORITHM_COUNT][2] = {
+        [POS_MAC_UNIONPAY_ECB] = {8, 16}, [POS_MAC_X9_9] = {16, 8},
+        [POS_MAC_X9_19] = {16, 16},       [POS_MAC_AES_CMAC] = {32, 16},
+        [POS_MAC_HMAC_SHA256] = {32, 5},  [POS_MAC_SM4_UNIONPAY] = {16, 16},
+        [POS_MAC_SM4_CBC] = {16, 16},
+    };
+    enum { JOBS = 140 };
+    static pos_mac_job jobs[JOBS];
+    static pos_key keys[JOBS];
+    static uint8_t data[JOBS + 300];
+    uint32_t seed = 8;
+    fill(&seed, data, sizeof data);
+    for (size_t index = 0; index < JOBS; index++) {
+        const size_t algorithm = 1 + index % (POS_MAC_ALGORITHM_COUNT - 1);
+        keys[index] = (pos_key){.usage = POS_KEY_MAK,
+                                .size = (uint8_t)SIZES[algorithm][(index / 7) % 2]};
+        fill(&seed, keys[index].bytes, keys[index].size);
+        jobs[index] = (pos_mac_job){.key = &keys[index],
+                                    .covered = data + index,
+                                    .covered_size = draw(&seed) % 300,
+                                    .algorithm = (uint8_t)algorithm};
+    }
+    pos_mac_wave(jobs, JOBS);
+    for (size_t index = 0; index < JOBS; index++) {
+        uint8_t mac[POS_MAC_SIZE_MAX];
+        size_t size = 0;
+        CHECK(pos_mac_compute((pos_mac_algorithm)jobs[index].algorithm, keys[index].bytes,
+                              keys[index].size, jobs[index].covered, jobs[index].covered_size, mac,
+                              &size) == POS_OK);
+        CHECK(memcmp(mac, jobs[index].mac, size) == 0);
+    }
+}
+
+/* ---- keys and key blocks ------------------------------------------------------------------------------ */
+static pos_key tmk_of(pos_cipher cipher, const char *hex)
+{
+    const octets bytes = octets_of(hex);
+    pos_key key;
+    CHECK(pos_key_make(POS_KEY_TMK, cipher, bytes.data, bytes.size, NULL, 0, &key) == POS_OK);
+    return key;
+}
+
+typedef struct block_vector {
+    unsigned code;
+    const char *tmk;
+    const char *block;
+    const char *pik;
+    const char *mak;
+    const char *tdk;
+} block_vector;
+
+static const block_vector BLOCK_VECTORS[] = {
+    {3, "44444444444444444444444444444444",
+     "84772DAE453EC6D67583327B02375132 68D0648C 90F1788856631952 0000000000000000 44B1EB7C",
+     "B5DAD5B316436DCEDF86160B85469DE6", "85E52F31E03E5ECD", ""},
+    {3, "44444444444444444444444444444444",
+     "77264C5EBA2E461248D2A773277A79EA 12922DDE C0DF5A74CE24FDB0 0000000000000000 DCF475D3",
+     "706185D32C528C64B01361324A85B579", "7A131F01F458BCDC", ""},
+    {3, "54304AD05FC35BEA48F835A2DA4E6142",
+     "CDF4F5FDFC4FB62E3533A16D1555B7DD 342571BF A0F1F1B1213B2DE2 0000000000000000 81D7E011",
+     "831AF2970423FE98017A8AEF62BA58A7", "575B6B798C761992", ""},
+    {4, "11111111111111111111111111111111",
+     "950973182317F80B950973182317F80B 00962B60 F679786E2411E3DE 0000000000000000 ADC67D84"
+     "A0C45C59F1E549BBA0C45C59F1E549BB E2F24340",
+     "22222222222222222222222222222222", "3333333333333333", "44444444444444444444444444444444"},
+};
+
+static void test_key_blocks_of_the_dialect_open(void)
+{
+    for (size_t index = 0; index < sizeof BLOCK_VECTORS / sizeof BLOCK_VECTORS[0]; index++) {
+        const block_vector *vector = &BLOCK_VECTORS[index];
+        const pos_key tmk = tmk_of(POS_CIPHER_DES, vector->tmk);
+        octets block = octets_of(vector->block);
+        pos_key_block_layout layout;
+        pos_working_keys keys;
+        CHECK(pos_key_block_layout_of(vector->code, &layout) == POS_OK);
+        CHECK(pos_key_block_open(&layout, &tmk, block.data, block.size, &keys) == POS_OK);
+        CHECK(keys.pik.size == 16 && is_hex(keys.pik.bytes, vector->pik));
+        CHECK(keys.mak.size == 8 && is_hex(keys.mak.bytes, vector->mak));
+        CHECK(keys.tdk.size == octets_of(vector->tdk).size);
+        CHECK(is_hex(keys.tdk.bytes, vector->tdk));
+        for (size_t byte = 0; byte < block.size; byte++) {
+            const bool is_filler = byte >= 28 && byte < 36;
+            block.data[byte] ^= 0x40;
+            const pos_status status =
+                pos_key_block_open(&layout, &tmk, block.data, block.size, &keys);
+            CHECK(status == (is_filler ? POS_OK : POS_KEY_CHECK));
+            block.data[byte] ^= 0x40;
+        }
+    }
+}
+
+static void test_key_blocks_of_another_size_are_refused(void)
+{
+    const pos_key tmk = tmk_of(POS_CIPHER_DES, "44444444444444444444444444444444");
+    const octets block = octets_of(BLOCK_VECTORS[0].block);
+    uint8_t longer[POS_KEY_BLOCK_SIZE_MAX] = {0};
+    pos_key_block_layout layout;
+    pos_working_keys keys;
+    memcpy(longer, block.data, block.size);
+    CHECK(pos_key_block_layout_of(3, &layout) == POS_OK);
+    for (size_t size = 0; size <= sizeof longer; size++) {
+        CHECK(pos_key_block_open(&layout, &tmk, longer, size, &keys)
+              == (size == 40 ? POS_OK : POS_KEY_BLOCK));
+    }
+    for (unsigned code = 0; code < 1000; code++) {
+        const bool is_known = code == 1 || (code >= 3 && code <= 6);
+        CHECK(pos_key_block_layout_of(code, &layout) == (is_known ? POS_OK : POS_KEY_BLOCK));
+        if (is_known) CHECK(pos_key_block_layout_check(&layout) == POS_OK);
+    }
+}
+
+static void test_key_blocks_that_are_made_open_again(void)
+{
+    static const unsigned CODES[] = {1, 3, 4, 5, 6};
+    uint32_t seed = 9;
+    for (size_t index = 0; index < 5; index++) {
+        pos_key_block_layout layout;
+        CHECK(pos_key_block_layout_of(CODES[index], &layout) == POS_OK);
+        const pos_key tmk =
+            tmk_of((pos_cipher)layout.cipher, "0123456789ABCDEFFEDCBA9876543210");
+        uint8_t random[48];
+        uint8_t block[POS_KEY_BLOCK_SIZE_MAX];
+        size_t size = 0;
+        pos_working_keys made;
+        pos_working_keys opened;
+        fill(&seed, random, sizeof random);
+        const size_t wanted = pos_key_block_random_size(&layout);
+        CHECK(pos_key_block_make(&layout, &tmk, random, wanted - 1, &made, block, &size)
+              == POS_ARGUMENT);
+        CHECK(pos_key_block_make(&layout, &tmk, random, wanted, &made, block, &size) == POS_OK);
+        CHECK(size == layout.size);
+        CHECK(pos_key_block_open(&layout, &tmk, block, size, &opened) == POS_OK);
+        CHECK(memcmp(&made, &opened, sizeof made) == 0);
+        CHECK((made.tdk.size == 0) == (layout.part_count == 2));
+        for (size_t byte = 0; byte < made.pik.size; byte++) {
+            const uint8_t key_byte = made.pik.bytes[byte];
+            const uint8_t difference = key_byte ^ random[byte];
+            CHECK(layout.cipher == POS_CIPHER_SM4 ? difference == 0 : difference <= 1);
+            if (layout.cipher == POS_CIPHER_DES) CHECK(__builtin_parity(key_byte) == 1);
+        }
+    }
+}
+
+static void test_a_variant_layout_is_data(void)
+{
+    /* A regional host puts the MAK's check value right behind the MAK. */
+    const pos_key tmk = tmk_of(POS_CIPHER_DES, "44444444444444444444444444444444");
+    const octets block = octets_of(
+        "84772DAE453EC6D67583327B02375132 68D0648C 90F1788856631952 44B1EB7C 0000000000000000");
+    pos_key_block_layout layout;
+    pos_working_keys keys;
+    CHECK(pos_key_block_layout_of(3, &layout) == POS_OK);
+    CHECK(pos_key_block_open(&layout, &tmk, block.data, block.size, &keys) == POS_KEY_CHECK);
+    layout.parts[1].kcv_offset = 28;
+    CHECK(pos_key_block_layout_check(&layout) == POS_OK);
+    CHECK(pos_key_block_open(&layout, &tmk, block.data, block.size, &keys) == POS_OK);
+    layout.parts[1].kcv_offset = 27; /* over the MAK */
+    CHECK(pos_key_block_layout_check(&layout) == POS_ARGUMENT);
+    layout.parts[1].kcv_offset = 37; /* past the end */
+    CHECK(pos_key_block_layout_check(&layout) == POS_ARGUMENT);
+}
+
+static void test_weak_keys_are_refused_and_never_made(void)
+{
+    static const char *const WEAK[] = {
+        "0101010101010101", "FEFEFEFEFEFEFEFE", "E0E0E0E0F1F1F1F1", "1F1F1F1F0E0E0E0E",
+        "011F011F010E010E", "1F011F010E010E01", "01E001E001F101F1", "E001E001F101F101",
+        "01FE01FE01FE01FE", "FE01FE01FE01FE01", "1FE01FE00EF10EF1", "E01FE01FF10EF10E",
+        "1FFE1FFE0EFE0EFE", "FE1FFE1FFE0EFE0E", "E0FEE0FEF1FEF1FE", "FEE0FEE0FEF1FEF1",
+    };
+    const pos_key tmk = tmk_of(POS_CIPHER_DES, "44444444444444444444444444444444");
+    pos_key_block_layout layout;
+    CHECK(pos_key_block_layout_of(3, &layout) == POS_OK);
+    for (size_t index = 0; index < 16; index++) {
+        octets key = octets_of(WEAK[index]);
+        pos_key slot;
+        CHECK(pos_key_make(POS_KEY_MAK, POS_CIPHER_DES, key.data, 8, NULL, 0, &slot)
+              == POS_KEY_WEAK);
+        for (size_t byte = 0; byte < 8; byte++) key.data[byte] ^= 1; /* parity apart */
+        CHECK(pos_key_is_weak(key.data, 8));
+        uint8_t whole[24];
+        memset(whole, 0x3b, sizeof whole);
+        CHECK(!pos_key_is_weak(whole, sizeof whole));
+        memcpy(whole + 8, key.data, 8);
+        CHECK(pos_key_is_weak(whole, 16));
+        CHECK(pos_key_make(POS_KEY_PIK, POS_CIPHER_DES, whole, 16, NULL, 0, &slot) == POS_KEY_WEAK);
+        uint8_t block[POS_KEY_BLOCK_SIZE_MAX];
+        size_t size = 0;
+        pos_working_keys keys;
+        CHECK(pos_key_block_make(&layout, &tmk, whole, 24, &keys, block, &size) == POS_OK);
+        CHECK(!pos_key_is_weak(keys.pik.bytes, 16));
+    }
+}
+
+static void test_a_slot_checks_its_value(void)
+{
+    const octets key = octets_of("54304AD05FC35BEA48F835A2DA4E6142");
+    uint8_t kcv[POS_KCV_SIZE];
+    pos_key slot;
+    CHECK(pos_key_check_value(POS_CIPHER_DES, key.data, key.size, kcv) == POS_OK);
+    for (size_t size = 0; size <= POS_KCV_SIZE; size++) {
+        CHECK(pos_key_make(POS_KEY_TMK, POS_CIPHER_DES, key.data, key.size, kcv, size, &slot)
+              == POS_OK);
+    }
+    kcv[3] ^= 1;
+    CHECK(pos_key_make(POS_KEY_TMK, POS_CIPHER_DES, key.data, key.size, kcv, 4, &slot)
+          == POS_KEY_CHECK);
+    CHECK(pos_key_make(POS_KEY_TMK, POS_CIPHER_DES, key.data, key.size, kcv, 3, &slot) == POS_OK);
+    CHECK(pos_key_make(POS_KEY_TMK, POS_CIPHER_SM4, key.data, 8, NULL, 0, &slot) == POS_KEY_SIZE);
+    CHECK(pos_key_make(POS_KEY_NONE, POS_CIPHER_DES, key.data, 16, NULL, 0, &slot) == POS_ARGUMENT);
+    pos_key_wipe(&slot);
+    for (size_t byte = 0; byte < sizeof slot; byte++) CHECK(((const uint8_t *)&slot)[byte] == 0);
+}
+
 int main(void)
 {
+    test_des_gives_the_published_blocks();
+    test_sm4_gives_the_published_block_by_every_way();
+    test_the_sm4_ways_agree();
+    test_macs_are_those_of_the_dialect();
+    test_a_field_is_hex_or_raw();
+    test_a_key_that_does_not_fit_is_refused();
+    test_a_wave_is_its_messages_one_by_one();
+    test_key_blocks_of_the_dialect_open();
+    test_key_blocks_of_another_size_are_refused();
+    test_key_blocks_that_are_made_open_again();
+    test_a_variant_layout_is_data();
+    test_weak_keys_are_refused_and_never_made();
+    test_a_slot_checks_its_value();
     test_the_aes_circuit_is_the_standards_definition();
     test_the_sm4_circuit_is_the_standards_table();
     test_aes_gives_the_published_blocks_by_every_way();
