@@ -31,7 +31,8 @@ bool pos_journal_has_room(const pos_journal *journal, size_t heap_size);
 /*
  * The same as pos_journal_commit in three steps, for two threads.
  *   turn_over   front thread: hands the open page to the writer and opens the next one.
- *               False where nothing is staged or the writer still has a page.
+ *               False where nothing is staged or the writer still has a page. True also where
+ *               a change of business date has sealed a page: call it again after the write.
  *   write       journal thread: commits the handed page; in late mode also syncs when told that
  *               nothing more is coming (`is_idle`). With no page handed and something not yet
  *               durable, it syncs.
@@ -39,6 +40,14 @@ bool pos_journal_has_room(const pos_journal *journal, size_t heap_size);
  */
 bool pos_journal_turn_over(pos_journal *journal);
 pos_status pos_journal_write(pos_journal *journal, bool is_idle);
+/* When the last replies left, for the header of the pages after. Any thread. */
+void pos_journal_sent(pos_journal *journal, int64_t at_ns);
+/*
+ * Goes on making the next volume by about `bytes`; nothing to do once it is ready. `write` does so by
+ * itself, ahead of need and paced by what it writes; a supervisor may do it sooner. Journal thread.
+ * Fails, and does no harm: JOURNAL_FULL, SYSTEM.
+ */
+pos_status pos_journal_prepare(pos_journal *journal, uint64_t bytes);
 uint64_t pos_journal_durable(const pos_journal *journal);
 bool pos_journal_is_in_doubt(const pos_journal *journal);
 

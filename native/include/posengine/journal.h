@@ -135,6 +135,7 @@ typedef struct pos_journal_options {
     uint32_t page_size_max;     /* bytes of one page; 0 for 4 MiB */
     uint32_t cutover_minute;    /* of the local day at which the business date changes; 0..1439 */
     int32_t zone_offset_minute; /* local time minus UTC: 480 for China */
+    uint32_t volumes_max;       /* volumes that this journal may have; 0: as many as the disk holds */
 } pos_journal_options;
 
 /*
@@ -145,6 +146,12 @@ typedef struct pos_journal_options {
  */
 POS_API pos_status pos_journal_open(const char *path, const pos_journal_options *options,
                                     pos_journal **journal_out);
+/* The same; `words_out`, where not NULL, takes POS_JOURNAL_WORDS bytes of what it found or why not. */
+#define POS_JOURNAL_WORDS 256
+POS_API pos_status pos_journal_open_told(const char *path, const pos_journal_options *options,
+                                         pos_journal **journal_out, char *words_out);
+/* What opening found, in words; empty where all was as the last writer left it. */
+POS_API const char *pos_journal_report(const pos_journal *journal);
 /* Waits for nobody: the caller has given back every view first. NULL is fine. */
 POS_API void pos_journal_close(pos_journal *journal);
 
@@ -197,12 +204,19 @@ POS_API pos_status pos_journal_page(pos_journal *journal, uint64_t sequence, pos
 POS_API size_t pos_column_count(void);
 /* Column `index` of a page; ARGUMENT past the last. */
 POS_API pos_status pos_page_column(const pos_page *page, size_t index, pos_column *column_out);
+/* The same by name; ARGUMENT where this build knows no such column. */
+POS_API pos_status pos_page_column_named(const pos_page *page, const char *name,
+                                         pos_column *column_out);
+/* Recomputes CRC and digest; pos_journal_page judges the form alone. */
+POS_API pos_status pos_page_sums(const pos_page *page);
 /* Row `index` of a page as an entry; its slices are borrowed from the map. */
 POS_API pos_status pos_page_entry(const pos_page *page, uint32_t index, pos_entry *entry_out);
-/* One entry by its sequence. A writer also sees what it has staged. ENTRY_ABSENT. */
+/* One entry by its sequence; ENTRY_ABSENT. A writer also sees what it has staged, in its front thread;
+ * such an entry's slices are borrowed until the second turn_over or commit from now. */
 POS_API pos_status pos_journal_entry(pos_journal *journal, uint64_t sequence,
                                      pos_entry *entry_out);
-/* The newest durable entry with this RRN, or with this TID and STAN; ENTRY_ABSENT. */
+/* The durable entry whose sequence made this RRN, else the newest with it; the newest with this TID
+ * and STAN below sequence `before` (0: of all). ENTRY_ABSENT. */
 POS_API pos_status pos_journal_find_rrn(pos_journal *journal, const char rrn[12],
                                         uint64_t *sequence_out);
 POS_API pos_status pos_journal_find_stan(pos_journal *journal, const char tid[8], uint32_t stan,
@@ -214,7 +228,7 @@ typedef struct pos_verdict {
     uint64_t bytes;
     uint64_t first_bad_sequence; /* 0: none */
     pos_status status;           /* of the first bad page */
-    char reason[160];            /* in words, NUL-terminated */
+    char reason[POS_JOURNAL_WORDS]; /* in words, NUL-terminated */
 } pos_verdict;
 /* Reads everything: CRC, digest, chain, sequence. `progress` may be NULL; false from it stops. */
 POS_API pos_status pos_journal_verify(pos_journal *journal,

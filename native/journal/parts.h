@@ -1,0 +1,252 @@
+/*
+ * The journal room from the inside: what its files share. Nobody outside of the room includes it.
+ *
+ *   page.c      one page as bytes: the format, written, read, judged
+ *   stage.c     entries of the open page in memory; pages handed from thread to thread
+ *   volume.c    one LMDB environment: made, opened, read, written
+ *   prepare.c   the next volume, made and zeroed ahead of need
+ *   files.c     the journal's directory: meta, writer's lock, published mark
+ *   registry.c  which files this process has open
+ *   recover.c   what a writer checks before it believes what it reads
+ *   journal.c   open, close, facts; read.c pages, entries, finding
+ *   write.c     stage, turn over, commit; verify.c and snapshot.c what their names say
+ */
+#ifndef POS_JOURNAL_PARTS_H
+#define POS_JOURNAL_PARTS_H
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "journal/journal.h"
+
+#define POS_PATH_MAX 4096
+#define POS_LMDB_PAGE 4096U    /* the only LMDB page size that is opened */
+#define POS_LMDB_HEADER 16U    /* of an overflow run, before the value */
+#define POS_BUFFERS 3U         /* one open, one handed over, one sealed at a change of date */
+#define POS_VOLUMES_MAX 65536U /* of one journal: 64 TiB at the default size */
+#define POS_VOLUME_SIZE_MIN (256U * 1024U)
+#define POS_VOLUME_SIZE_DEFAULT (1024U * 1024U * 1024U)
+#define POS_PAGE_SIZE_DEFAULT (4U * 1024U * 1024U)
+#define POS_PAGE_ENTRIES_DEFAULT 4096U
+#define POS_PAGE_ENTRIES_MAX 65536U
+/* LMDB's own pages that one commit may add beside the value: a new path of the tree (depth 4 at
+ * most in a volume of 2^32 pages of values), the free list's, and as many again for safety. */
+#define POS_COMMIT_PAGES_MAX 16U
+#define POS_WORDS_SIZE POS_JOURNAL_WORDS
+
+/* ---- page.c ------------------------------------------------------------------------------------- */
+#define POS_PAGE_HEADER_SIZE 240U
+#define POS_COLUMNS_MAX 64U /* in the directory of a page that is read */
+
+typedef struct pos_page_facts {
+    uint64_t first_sequence;
+    int32_t business_date;
+    int64_t staged_at_ns;
+    int64_t committed_at_ns;
+    uint64_t durable_before; /* the sequence known durable when this page was written */
+    int64_t durable_at_ns;   /* when it became so; 0 where this run knows none */
+    int64_t sent_at_ns;      /* when the last replies before this page left; 0 likewise */
+    pos_decided_under under;
+    uint8_t digest_before[32];
+} pos_page_facts;
+
+/* Bytes of the stored value: n * 4096 - 16, so that a value ends where its LMDB pages end. */
+size_t pos_page_value_size(uint32_t count, size_t heap_size);
+/* At least that much, with its LMDB header, in a few instructions: for reserving. */
+size_t pos_page_size_bound(uint32_t count, size_t heap_size);
+/* Writes a whole value; every byte of it, and its digest and CRC last. */
+void pos_page_encode(uint8_t *value, size_t size, const pos_page_facts *facts,
+                     const pos_entry *rows, uint32_t count, const uint8_t *heap, size_t heap_size);
+/* Judges the form, not the sums; what it has passed can be read without further checks, but for the
+ * heap slices. `words_out`, where not NULL, takes POS_WORDS_SIZE bytes of why not. */
+pos_status pos_page_read(const uint8_t *value, size_t size, pos_page *page_out, char *words_out);
+/* Judges CRC and digest too. */
+pos_status pos_page_check(const pos_page *page, char *words_out);
+int32_t pos_business_date(int64_t received_at_ns, int32_t zone_offset_minute,
+                          uint32_t cutover_minute);
+
+/* ---- stage.c ------------------------------------------------------------------------------------ */
+typedef struct pos_buffer {
+    pos_entry *rows;
+    uint8_t *heap;
+    size_t heap_size;
+    uint32_t count;
+    uint32_t lmdb_pages; /* what the value will take, kept as it grows */
+    pos_page_facts facts;
+} pos_buffer;
+
+/* ---- registry.c --------------------------------------------------------------------------------- */
+typedef struct pos_registered {
+    dev_t device;
+    ino_t inode;
+    struct pos_registered *next;
+} pos_registered;
+
+/* False where this process has the file open already. */
+bool pos_registry_enter(pos_registered *file, dev_t device, ino_t inode);
+void pos_registry_leave(pos_registered *file);
+/* Grows by one in every child of a fork: a journal of another generation is the parent's. */
+unsigned pos_registry_generation(void);
+
+/* ---- volume.c ----------------------------------------------------------------------------------- */
+typedef enum pos_volume_mode { POS_VOLUME_SEALED, POS_VOLUME_READ, POS_VOLUME_WRITE } pos_volume_mode;
+
+typedef struct pos_volume {
+    MDB_env *env;
+    MDB_dbi database;
+    MDB_txn *reading; /* reset between reads: holds no snapshot */
+    MDB_cursor *cursor;
+    uintptr_t map; /* where the file begins in memory, as its first value told; 0 before */
+    uint64_t first_sequence; /* 0 while not known or empty */
+    uint32_t number;
+    bool is_writable;
+    pos_registered registered;
+} pos_volume;
+
+typedef struct pos_value {
+    const uint8_t *data; /* in the map; stays valid until the volume is closed */
+    size_t size;
+    uint64_t key;
+} pos_value;
+
+typedef enum pos_seek {
+    POS_SEEK_FIRST,
+    POS_SEEK_LAST,
+    POS_SEEK_HOLDING, /* the greatest key not above `sequence`; where there is none, the first */
+    POS_SEEK_AFTER    /* the smallest key above `sequence` */
+} pos_seek;
+
+pos_status pos_volume_open(const char *path, uint32_t number, uint64_t size, pos_volume_mode mode,
+                           pos_durability durability, pos_volume **volume_out, char *words_out);
+void pos_volume_close(pos_volume *volume);
+/* JOURNAL_END where the volume has no such page. Two threads may not do this at once. */
+pos_status pos_volume_seek(pos_volume *volume, pos_seek seek, uint64_t sequence,
+                           pos_value *value_out, char *words_out);
+/* LMDB pages never used yet. */
+uint64_t pos_volume_free_pages(pos_volume *volume);
+void pos_volume_count(pos_volume *volume, uint64_t *pages_out, uint64_t *bytes_out);
+pos_status pos_status_of_lmdb(int code);
+
+/* ---- files.c ------------------------------------------------------------------------------------ */
+#define POS_MARK_SIZE 4096U
+
+/* The published mark, mapped shared: what readers may see. Written by the writer alone. */
+typedef struct pos_mark {
+    char magic[8];
+    uint32_t format_version;
+    _Atomic uint32_t is_in_doubt;
+    uint8_t journal_id[16];
+    _Atomic uint64_t durable_sequence;
+} pos_mark;
+
+typedef struct pos_meta {
+    uint8_t journal_id[16];
+    uint64_t volume_size;
+    int64_t made_at_ns;
+} pos_meta;
+
+void pos_words(char *words_out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool pos_path_join(char *path_out, const char *directory, const char *name);
+bool pos_volume_path(char *path_out, const char *directory, uint32_t number, const char *suffix);
+pos_status pos_random(uint8_t *bytes_out, size_t size);
+/* Writes a file whole or not at all: under another name, synced, renamed, the directory synced. */
+pos_status pos_file_put(const char *directory, const char *name, const uint8_t *bytes, size_t size);
+pos_status pos_directory_sync(const char *directory);
+pos_status pos_meta_write(const char *directory, const pos_meta *meta);
+pos_status pos_meta_read(const char *directory, pos_meta *meta_out, char *words_out);
+/* One writer at a time, in any process; let go when the file is closed or the process ends. */
+pos_status pos_writer_lock(const char *directory, int *file_out, char *words_out);
+pos_status pos_mark_write(const char *directory, const uint8_t journal_id[16], uint64_t durable);
+pos_status pos_mark_open(const char *directory, bool is_writer, pos_mark **mark_out,
+                         char *words_out);
+void pos_mark_close(pos_mark *mark);
+/* The lowest and highest volume number in the directory; 0 and 0 where there is none. */
+pos_status pos_volumes_scan(const char *directory, uint32_t *lowest_out, uint32_t *highest_out);
+pos_status pos_filesystem_check(const char *directory, char *words_out);
+
+/* ---- prepare.c ---------------------------------------------------------------------------------- */
+typedef struct pos_prepare {
+    uint8_t *zeros; /* one chunk, aligned for O_DIRECT */
+    int file;       /* -1 while nothing is being made */
+    uint64_t offset;
+    uint64_t size;
+    uint32_t number;
+    bool is_direct;
+    char path[POS_PATH_MAX];
+} pos_prepare;
+
+pos_status pos_prepare_create(pos_prepare *prepare, uint64_t volume_size);
+void pos_prepare_destroy(pos_prepare *prepare);
+/* Goes on making volume `number`, by about `bytes`. True in `is_ready_out` once it is in place. */
+pos_status pos_prepare_step(pos_prepare *prepare, const char *directory, uint32_t number,
+                            uint64_t bytes, bool *is_ready_out);
+
+/* ---- journal.c ---------------------------------------------------------------------------------- */
+struct pos_journal {
+    char path[POS_PATH_MAX];
+    char report[POS_WORDS_SIZE];
+    pos_journal_options options; /* with defaults filled in */
+    pos_meta meta;
+    pos_mark *mark;
+    int writer_lock; /* -1 for a reader */
+    unsigned generation;
+    pos_registered registered;
+
+    /* volumes[0] has number `lowest`; opened when needed, never closed before the journal. */
+    pthread_mutex_t reading;
+    pos_volume **volumes;
+    uint32_t lowest;
+    _Atomic uint32_t volume_count;
+
+    /* front thread */
+    pos_buffer buffers[POS_BUFFERS];
+    uint64_t next_sequence;
+    int32_t date_last;
+    bool is_unannounced; /* a page was sealed by a change of date and nobody was told */
+    pos_decided_under under;
+    _Atomic int64_t sent_at_ns;
+
+    /* between the threads: buffers [taken, sealed) wait to be written, `sealed` is the open one */
+    _Atomic uint32_t sealed;
+    _Atomic uint32_t taken;
+
+    /* journal thread */
+    pos_prepare prepare;
+    uint8_t digest_last[32];
+    int64_t durable_at_ns;
+    int32_t date_volume; /* business date of the open volume's last page, 0 while empty */
+
+    _Atomic uint64_t committed_sequence;
+    _Atomic uint64_t durable_sequence;
+    _Atomic uint64_t free_pages;
+    _Atomic bool is_next_ready;
+    _Atomic bool is_in_doubt;
+    _Atomic uint64_t pages;
+    _Atomic uint64_t bytes;
+};
+
+/* OK where the journal may be used: not the parent's, not in doubt. */
+pos_status pos_journal_usable(const pos_journal *journal);
+/* Volume `index`, opened where it is not yet. The caller holds the reading mutex. */
+pos_status pos_journal_volume(pos_journal *journal, uint32_t index, pos_volume **volume_out,
+                              char *words_out);
+/* The page with the greatest key not above `sequence` (HOLDING), or the next after it (AFTER), in
+ * whatever volume it is: not clamped to what is durable; its form is judged, its sums are not. */
+pos_status pos_journal_locate(pos_journal *journal, pos_seek kind, uint64_t sequence,
+                              pos_page *page_out, char *words_out);
+/* What this reader may see. */
+uint64_t pos_journal_visible(const pos_journal *journal);
+pos_status pos_journal_recover(pos_journal *journal, char *words_out);
+/* Opens volume number `lowest + volume_count` for writing and appends it to the list. */
+pos_status pos_journal_take_volume(pos_journal *journal, char *words_out);
+void pos_journal_stop(pos_journal *journal);
+/* Makes some of the next volume where it will soon be wanted. */
+void pos_journal_keep_ahead(pos_journal *journal, uint64_t bytes);
+pos_status pos_stage_create(pos_journal *journal);
+void pos_stage_destroy(pos_journal *journal);
+/* An entry not yet in a volume; false where `sequence` is none of these. */
+bool pos_stage_find(const pos_journal *journal, uint64_t sequence, pos_entry *entry_out);
+
+#endif

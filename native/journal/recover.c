@@ -1,0 +1,162 @@
+/*
+ * What a writer does before it believes what it reads.
+ *
+ *   1. open the last volume that has pages, to write; an empty one after it is the next, ready
+ *   2. flush every volume: what a killed writer left in the page cache may not be on the disk yet,
+ *      and answering from it would be answering before the commit (measured: in full mode too)
+ *   3. sequences run on from volume to volume, and the last pages have their sums and chain
+ *   4. nothing that was published durable is missing
+ *   5. what is there is durable now: publish it
+ *
+ * Nothing is cut or mended. A journal that fails is refused, in words, and stays as it is: reading
+ * and `posengine journal verify` still work on it, and a snapshot takes what is whole.
+ */
+#include "journal/parts.h"
+
+#include <assert.h>
+#include <unistd.h>
+
+#define TAIL_PAGES 16U /* checked byte by byte at every open; `verify` checks the rest */
+
+/* The volume that will be written: opened so from the start, for a file is opened once. */
+static pos_status open_last(pos_journal *journal, char *words_out)
+{
+    uint32_t count = atomic_load(&journal->volume_count);
+    for (;;) {
+        atomic_store(&journal->volume_count, count - 1);
+        const pos_status status = pos_journal_take_volume(journal, words_out);
+        if (status != POS_OK) return status;
+        pos_value value;
+        const pos_status found =
+            pos_volume_seek(journal->volumes[count - 1], POS_SEEK_LAST, 0, &value, words_out);
+        if (found != POS_JOURNAL_END) return found;
+        if (count == 1) return POS_OK;
+        pos_volume_close(journal->volumes[count - 1]);
+        journal->volumes[count - 1] = NULL;
+        count--;
+        atomic_store(&journal->is_next_ready, true);
+    }
+}
+
+static pos_status flush(const pos_volume *volume, char *words_out)
+{
+    int file = -1;
+    const bool is_synced = volume->is_writable
+                               ? mdb_env_sync(volume->env, 1) == 0
+                               : mdb_env_get_fd(volume->env, &file) == 0 && fdatasync(file) == 0;
+    if (is_synced) return POS_OK;
+    pos_words(words_out, "volume %u cannot be flushed", volume->number);
+    return POS_SYSTEM;
+}
+
+static pos_status seek_page(pos_volume *volume, pos_seek kind, pos_page *page_out, char *words_out)
+{
+    pos_value value;
+    pos_status status = pos_volume_seek(volume, kind, 0, &value, words_out);
+    if (status == POS_OK) status = pos_page_read(value.data, value.size, page_out, words_out);
+    if (status == POS_OK && value.key != page_out->first_sequence) {
+        pos_words(words_out, "volume %u: a page lies under another key", volume->number);
+        status = POS_JOURNAL_CORRUPT;
+    }
+    return status;
+}
+
+/* Steps 2 and 3 over all volumes: flushed, not empty but for the last, and running on. */
+static pos_status join_volumes(pos_journal *journal, char *words_out)
+{
+    const uint32_t count = atomic_load(&journal->volume_count);
+    uint64_t expected = 0;
+    for (uint32_t index = 0; index < count; index++) {
+        pos_volume *volume = NULL;
+        pos_status status = pos_journal_volume(journal, index, &volume, words_out);
+        if (status == POS_OK) status = flush(volume, words_out);
+        pos_page first;
+        pos_page last;
+        if (status == POS_OK) status = seek_page(volume, POS_SEEK_FIRST, &first, words_out);
+        if (status == POS_JOURNAL_END && count == 1) return POS_OK;
+        if (status == POS_OK) status = seek_page(volume, POS_SEEK_LAST, &last, words_out);
+        if (status != POS_OK) return status == POS_JOURNAL_END ? POS_JOURNAL_CORRUPT : status;
+        if (expected != 0 && first.first_sequence != expected) {
+            pos_words(words_out, "volume %u begins at %llu, not at %llu", volume->number,
+                      (unsigned long long)first.first_sequence, (unsigned long long)expected);
+            return POS_JOURNAL_CORRUPT;
+        }
+        expected = last.first_sequence + last.count;
+        uint64_t pages = 0;
+        uint64_t bytes = 0;
+        pos_volume_count(volume, &pages, &bytes);
+        atomic_fetch_add(&journal->pages, pages);
+        atomic_fetch_add(&journal->bytes, bytes);
+        pos_copy(journal->digest_last, last.digest, sizeof last.digest);
+        journal->date_volume = last.business_date;
+        atomic_store(&journal->committed_sequence, expected - 1);
+    }
+    return POS_OK;
+}
+
+/* The last pages, newest first: sums, and each one's digest in the header of the one after. */
+static pos_status check_tail(pos_journal *journal, char *words_out)
+{
+    char fault[POS_WORDS_SIZE] = "";
+    uint64_t sequence = atomic_load(&journal->committed_sequence);
+    pos_page after = {.data = NULL};
+    for (uint32_t checked = 0; checked < TAIL_PAGES && sequence > 0; checked++) {
+        pos_page page;
+        pos_status status = pos_journal_locate(journal, POS_SEEK_HOLDING, sequence, &page, fault);
+        if (status == POS_OK) status = pos_page_check(&page, fault);
+        const bool is_next = after.data == NULL
+                             || (page.first_sequence + page.count == after.first_sequence
+                                 && pos_equal(page.digest, after.digest_before, 32));
+        if (status == POS_OK && !is_next) {
+            pos_words(fault, "the page after it does not chain to it");
+            status = POS_JOURNAL_CORRUPT;
+        }
+        if (status != POS_OK) {
+            pos_words(words_out, "page of %llu: %s", (unsigned long long)sequence, fault);
+            return status;
+        }
+        after = page;
+        sequence = page.first_sequence - 1;
+        /* What comes before may have been dropped with its volume. */
+        if (page.first_sequence == journal->volumes[0]->first_sequence) break;
+    }
+    return POS_OK;
+}
+
+static pos_status compare_mark(const pos_journal *journal, char *words_out)
+{
+    const uint64_t published = atomic_load(&journal->mark->durable_sequence);
+    const uint64_t found = atomic_load(&journal->committed_sequence);
+    if (published <= found) return POS_OK;
+    pos_words(words_out, "entries up to %llu were durable, only %llu are here: the disk lost them",
+              (unsigned long long)published, (unsigned long long)found);
+    return POS_JOURNAL_CORRUPT;
+}
+
+pos_status pos_journal_recover(pos_journal *journal, char *words_out)
+{
+    assert(!journal->options.readonly);
+    pos_status status = open_last(journal, words_out);
+    if (status == POS_OK) status = join_volumes(journal, words_out);
+    if (status == POS_OK) status = check_tail(journal, words_out);
+    if (status == POS_OK) status = compare_mark(journal, words_out);
+    if (status != POS_OK) return status;
+
+    const uint64_t found = atomic_load(&journal->committed_sequence);
+    const uint64_t published = atomic_load(&journal->mark->durable_sequence);
+    const bool was_in_doubt = atomic_load(&journal->mark->is_in_doubt) != 0;
+    if (was_in_doubt || published != found) {
+        pos_words(journal->report, "%sentries up to %llu are here and durable, %llu more than published",
+                  was_in_doubt ? "the last writer ended in doubt; " : "",
+                  (unsigned long long)found, (unsigned long long)(found - published));
+    }
+    journal->next_sequence = found + 1;
+    journal->date_last = journal->date_volume;
+    atomic_store(&journal->durable_sequence, found);
+    atomic_store(&journal->mark->durable_sequence, found);
+    atomic_store(&journal->mark->is_in_doubt, 0U);
+    int dead = 0;
+    (void)mdb_reader_check(journal->volumes[atomic_load(&journal->volume_count) - 1]->env, &dead);
+    pos_journal_keep_ahead(journal, 0);
+    return POS_OK;
+}
