@@ -64,6 +64,7 @@ typedef struct pos_decision {
     int64_t terminal_at_ns; /* what the terminal's clock said, nearest year; 0 where silent */
     bool is_alarm;          /* worth an ALARM entry and a log line: REPEAT_DIFFERS, LATE_ORIGINAL */
     bool has_findings;      /* BATCH_*: what the upload found, whole in the counts */
+    uint32_t records;       /* of this message; of an end message: of the whole upload */
     uint32_t claimed;       /* BATCH_END: records that the terminal says it uploaded */
     uint32_t matched;
     uint32_t missing_ours;
@@ -73,6 +74,11 @@ typedef struct pos_decision {
     pos_finding findings[POS_FINDING_MAX];
 } pos_decision;
 
+/*
+ * Never fails: whatever is asked, something is said. Of one reason, FULL, no entry may be made: the
+ * answer (96) leaves unjournalled and is counted, since there is no room to remember it (law 1).
+ * `terminal` NULL: nobody of that TID is known.
+ */
 void pos_decide(const pos_request *request, const pos_terminal *terminal, const pos_state *state,
                 const pos_policy *policy, int64_t now_ns, pos_decision *decision_out);
 

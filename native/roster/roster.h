@@ -6,7 +6,30 @@
 #define POS_ROSTER_H
 
 #include "mac/mac.h"
+#include "posengine/journal.h" /* pos_kind: vocabulary only */
 
+/* ---- images: rosters and policies open alike (roster/image.c has the layout) ------------------------- */
+typedef struct pos_image_form {
+    char magic[9]; /* eight, NUL-terminated */
+    uint16_t version;
+    uint32_t record_size;
+    uint32_t settings_size;
+    uint32_t count_max;
+} pos_image_form;
+
+typedef struct pos_image {
+    pos_slice settings;
+    const uint8_t *records;
+    uint32_t record_size;
+    uint32_t count;
+    uint8_t digest[16];
+} pos_image;
+
+/* Borrows from `image`. Fails: IMAGE_FORM, IMAGE_LIMIT. */
+pos_status pos_image_open(const uint8_t *image, size_t size, const pos_image_form *form,
+                          pos_image *image_out);
+
+/* ---- terminals ------------------------------------------------------------------------------------------ */
 typedef struct pos_roster pos_roster;
 
 #define POS_TERMINAL_ACTIVE 0x01U
@@ -30,7 +53,8 @@ typedef struct pos_terminal {
 
 /*
  * Loads a snapshot image. The TMKs in it are sealed under `siv_key` (64 bytes, AES-256-SIV, the
- * TID and MID as associated data). Fails: IMAGE_FORM, IMAGE_LIMIT, KEY_SEAL, KEY_CHECK, MEMORY.
+ * TID and MID as associated data). Fails: IMAGE_FORM, IMAGE_LIMIT, KEY_SEAL, KEY_SIZE, KEY_CHECK,
+ * MEMORY.
  */
 pos_status pos_roster_open(const uint8_t *image, size_t size, const uint8_t siv_key[64],
                            pos_roster **roster_out);

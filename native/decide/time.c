@@ -1,0 +1,103 @@
+/*
+ * Civil dates without a C library: pure, and the same on every machine.
+ * Source: the proleptic Gregorian calendar counted in 400-year eras from 1 March (H. Hinnant,
+ * "chrono-compatible low-level date algorithms").
+ */
+#include "decide/case.h"
+
+#define NS_PER_SECOND INT64_C(1000000000)
+#define NS_PER_MINUTE (INT64_C(60) * NS_PER_SECOND)
+#define NS_PER_DAY (INT64_C(86400) * NS_PER_SECOND)
+
+static int64_t floored(int64_t value, int64_t divisor)
+{
+    const int64_t quotient = value / divisor;
+    return value % divisor < 0 ? quotient - 1 : quotient;
+}
+
+static int64_t day_of(int64_t year, uint32_t month, uint32_t day)
+{
+    const int64_t shifted = month <= 2 ? year - 1 : year;
+    const int64_t era = floored(shifted, 400);
+    const int64_t year_of_era = shifted - era * 400;
+    const int64_t month_from_march = ((int64_t)month + 9) % 12;
+    const int64_t day_of_year = (153 * month_from_march + 2) / 5 + (int64_t)day - 1;
+    const int64_t day_of_era =
+        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    return era * 146097 + day_of_era - 719468;
+}
+
+static void date_of(int64_t number, int64_t *year_out, uint32_t *month_out, uint32_t *day_out)
+{
+    const int64_t shifted = number + 719468;
+    const int64_t era = floored(shifted, 146097);
+    const int64_t day_of_era = shifted - era * 146097;
+    const int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    const int64_t day_of_year =
+        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const int64_t month_from_march = (5 * day_of_year + 2) / 153;
+    *day_out = (uint32_t)(day_of_year - (153 * month_from_march + 2) / 5 + 1);
+    *month_out = (uint32_t)(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
+    *year_out = year_of_era + era * 400 + (*month_out <= 2 ? 1 : 0);
+}
+
+static int64_t local_ns(int64_t at_ns, int32_t zone_offset_minute)
+{
+    return at_ns + zone_offset_minute * NS_PER_MINUTE;
+}
+
+int64_t civil_day(int64_t at_ns, int32_t zone_offset_minute)
+{
+    return floored(local_ns(at_ns, zone_offset_minute), NS_PER_DAY);
+}
+
+uint32_t civil_minute(int64_t at_ns, int32_t zone_offset_minute)
+{
+    const int64_t local = local_ns(at_ns, zone_offset_minute);
+    return (uint32_t)((local - floored(local, NS_PER_DAY) * NS_PER_DAY) / NS_PER_MINUTE);
+}
+
+bool civil_is_near(int64_t at_ns, int32_t zone_offset_minute, uint32_t month_day)
+{
+    const int64_t today = civil_day(at_ns, zone_offset_minute);
+    for (int64_t day = today - 1; day <= today + 1; day++) {
+        int64_t year = 0;
+        uint32_t month = 0;
+        uint32_t day_of_month = 0;
+        date_of(day, &year, &month, &day_of_month);
+        if (month * 100 + day_of_month == month_day) return true;
+    }
+    return false;
+}
+
+static int64_t distance(int64_t left, int64_t right)
+{
+    return left < right ? right - left : left - right;
+}
+
+int64_t civil_stamp(uint32_t month_day, uint32_t hour_minute_second, int32_t zone_offset_minute,
+                    int64_t now_ns)
+{
+    const uint32_t hour = hour_minute_second / 10000;
+    const uint32_t minute = hour_minute_second / 100 % 100;
+    const uint32_t second = hour_minute_second % 100;
+    if (hour > 23 || minute > 59 || second > 59 || month_day == 0) return 0;
+
+    int64_t year = 0;
+    uint32_t month = 0;
+    uint32_t day = 0;
+    date_of(civil_day(now_ns, zone_offset_minute), &year, &month, &day);
+    int64_t nearest = 0;
+    for (int64_t tried = year - 1; tried <= year + 1; tried++) {
+        const int64_t number = day_of(tried, month_day / 100, month_day % 100);
+        int64_t year_back = 0;
+        date_of(number, &year_back, &month, &day);
+        if (month * 100 + day != month_day) continue; /* 0231, or 0229 in a common year */
+        const int64_t seconds = number * 86400 + (int64_t)hour * 3600 + (int64_t)minute * 60
+                                + (int64_t)second - (int64_t)zone_offset_minute * 60;
+        const int64_t stamp = seconds * NS_PER_SECOND;
+        if (nearest == 0 || distance(stamp, now_ns) < distance(nearest, now_ns)) nearest = stamp;
+    }
+    return nearest;
+}
