@@ -23,15 +23,14 @@ from oracle.forms import (
     Fault,
     Value,
     character,
-    encoded,
     first_bad_byte,
     is_bcd,
     is_hex,
-    padded,
+    number_of_prefix,
     prefix_size,
-    prefix_written,
     value_of,
     wire_size,
+    written,
 )
 from oracle.layouts import Part, ber_parts, positional_parts, tlv_parts
 
@@ -70,6 +69,8 @@ class Codec:
 
     def parse(self, body: bytes) -> Parsed:
         """Raises Fault."""
+        if len(body) > self.spec["frame"]["size_max"]:
+            raise Fault("FIELD_LENGTH", 0, 0)
         mti, offset = self._mti(body)
         present, offset = self._bitmap(body, offset)
         values: dict[int, Value] = {}
@@ -136,6 +137,7 @@ class Codec:
         self, body: bytes, offset: int, number: int
     ) -> tuple[Value, tuple[int, int, int], int]:
         rule = self.fields[number]
+        start = offset
         if rule["length"] == "fixed":
             units = rule["size"]
         else:
@@ -145,6 +147,10 @@ class Codec:
         if size > left:
             raise Fault("FIELD_SHORT", number, offset, wanted=size, left=left)
         raw = body[offset : offset + size]
+        if is_bcd(rule) and rule["counts"] == "bytes" and rule["length"] != "fixed":
+            units -= _filler_count(rule, raw)
+            if not rule["size_min"] <= units <= rule["size_max"]:
+                raise Fault("FIELD_LENGTH", number, start)
         bad = first_bad_byte(rule, raw, units)
         if bad is not None:
             raise Fault("FIELD_CONTENT", number, offset + bad)
@@ -157,23 +163,16 @@ class Codec:
         raw = body[offset : offset + size]
         if len(raw) < size:
             raise Fault("FIELD_SHORT", number, offset, wanted=size, left=len(raw))
-        if rule["prefix"] == "binary":
-            count = int.from_bytes(raw, "big")
-        else:
-            digits = (
-                raw.hex()
-                if rule["prefix"] == "bcd"
-                else "".join(character(byte, rule["prefix"]) for byte in raw)
-            )
-            if not all(digit in "0123456789" for digit in digits):
-                raise Fault("FIELD_LENGTH", number, offset)
-            count = int(digits)
+        count = number_of_prefix(rule, raw)
+        if count is None:
+            raise Fault("FIELD_LENGTH", number, offset)
         units, limit = count, rule["size_max"]
         if rule["counts"] == "bytes":
             if is_hex(rule) and count % 2:
                 raise Fault("FIELD_LENGTH", number, offset)
             if is_bcd(rule):
-                units, limit = count * 2, limit + limit % 2
+                sign = 1 if rule["content"] == "xn" and count else 0
+                units, limit = sign + (count - sign) * 2, limit + 1  # a filler may be one more
             elif is_hex(rule):
                 units = count // 2
         if not rule["size_min"] <= units <= limit:
@@ -244,22 +243,23 @@ class Codec:
         self, layout: dict[str, Any], parsed: Parsed, body: bytes, number: int
     ) -> tuple[Part, ...]:
         offset, size, units = parsed.places[number]
+        raw, rule = body[offset : offset + size], self.fields[number]
         if layout["form"] == "tlv":
-            return tlv_parts(layout, body[offset : offset + size], offset)
+            return tlv_parts(layout, rule, raw, offset)
         if layout["form"] == "ber-tlv":
-            return ber_parts(body[offset : offset + size], offset)
-        return positional_parts(layout, self.fields[number], parsed.fields[number], offset, units)
+            return ber_parts(raw, offset)
+        return positional_parts(layout, rule, raw, offset, units)
 
     # ---- messages: writing -----------------------------------------------------------------------
 
     def build(self, mti: str, values: dict[int, Value]) -> bytes:
         """Raises Fault FIELD_VALUE, FIELD_UNKNOWN."""
-        written = b""
+        raw = b""
         for number in sorted(values):
             if number not in self.fields:
                 raise Fault("FIELD_UNKNOWN", number)
-            written += self._written(number, values[number])
-        return self._mti_written(mti) + self._bitmap_written(sorted(values)) + written
+            raw += written(self.fields[number], values[number], number)
+        return self._mti_written(mti) + self._bitmap_written(sorted(values)) + raw
 
     def _mti_written(self, mti: str) -> bytes:
         form = self.spec["message"]["mti"]
@@ -279,17 +279,6 @@ class Codec:
         if form == "binary":
             return raw
         return raw.hex().upper().encode("ascii" if form == "hex" else "cp500")
-
-    def _written(self, number: int, value: Value) -> bytes:
-        rule = self.fields[number]
-        units = len(value)
-        if rule["length"] == "fixed":
-            value = padded(rule, value, rule["size"], number)
-            return encoded(rule, value, number)
-        if not rule["size_min"] <= units <= rule["size_max"]:
-            raise Fault("FIELD_VALUE", number)
-        raw = encoded(rule, value, number)
-        return prefix_written(rule, len(raw) if rule["counts"] == "bytes" else units) + raw
 
     # ---- MAC coverage ----------------------------------------------------------------------------
 
@@ -373,6 +362,14 @@ class Codec:
                 header = header[:2] + bytes([header[2] & 0xF0 | requirement]) + header[3:]
         rest = tpdu + header + body
         return frame_length_written(form, len(rest)) + rest
+
+
+def _filler_count(rule: dict[str, Any], raw: bytes) -> int:
+    """1 where BCD that is counted in bytes has a filler nibble at its end, else 0."""
+    nibbles = raw[1 if rule["content"] == "xn" else 0 :].hex().upper()
+    if not nibbles:
+        return 0
+    return int(nibbles[0 if rule["justify"] == "right" else -1] == rule["filler"])
 
 
 def _fits(mask: str, fact: str | None) -> bool:
