@@ -13,6 +13,7 @@ from posengine.desk.store import (
     Desk,
     DeskError,
     DeskHeld,
+    check_name,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "DeskError",
     "DeskHeld",
     "Import",
+    "check_name",
 ]
