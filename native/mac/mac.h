@@ -93,4 +93,54 @@ typedef struct pos_mac_job {
  * pos_mac_key_fits). */
 void pos_mac_wave(pos_mac_job *jobs, size_t count);
 
+/* ---- the key store: working keys over a restart (keystore.c draws the file) ------------------------ */
+typedef struct pos_keystore pos_keystore;
+
+typedef struct pos_terminal_keys {
+    char tid[8];
+    char mid[15];
+    uint64_t generation; /* of the stored record; 0 before the first commit */
+    pos_key pik;
+    pos_key mak;
+    pos_key mak_old; /* still right until a message under `mak` has been verified; then absent */
+    pos_key tdk;
+} pos_terminal_keys;
+
+/*
+ * Opens the store, or makes an empty one, and locks it for this process. All memory is taken here,
+ * and kept out of core dumps. `siv_key` is copied. `terminals_max` 0 is 65,536.
+ * Fails: KEY_SEAL (another master key, or altered), IMAGE_FORM (no key store, or a terminal twice),
+ * IMAGE_LIMIT (more terminals than terminals_max), JOURNAL_BUSY, MEMORY, SYSTEM.
+ */
+pos_status pos_keystore_open(const char *path, const uint8_t siv_key[64], uint32_t terminals_max,
+                             pos_keystore **store_out);
+/* Wipes all keys. What was put and not committed is gone. NULL is fine. */
+void pos_keystore_close(pos_keystore *store);
+
+/* Records in use, and the n-th of them; NULL where that record was never completed. */
+size_t pos_keystore_count(const pos_keystore *store);
+const pos_terminal_keys *pos_keystore_at(const pos_keystore *store, size_t index);
+/* Records whose two slots are both damaged: their terminals must sign on again. */
+size_t pos_keystore_damaged(const pos_keystore *store);
+/* NULL where the terminal has no keys. Stays at its address until close. */
+const pos_terminal_keys *pos_keystore_find(const pos_keystore *store, const char tid[8],
+                                           const char mid[15]);
+/*
+ * New working keys: found at once, durable after the next commit. The MAK so far becomes mak_old,
+ * unless an older one still stands there: then no message has proved that the terminal ever got
+ * the MAK so far, and the older one stays. Fails: STATE_FULL (terminals_max), SYSTEM (the file
+ * cannot grow); nothing has changed then.
+ */
+pos_status pos_keystore_put(pos_keystore *store, const char tid[8], const char mid[15],
+                            const pos_working_keys *keys);
+/* A message under the new MAK was right: the old one is wiped, and stored as gone by whatever
+ * commit writes next. A crash before that only brings the old one back until the next message. */
+void pos_keystore_retire_old_mak(pos_keystore *store, const char tid[8], const char mid[15]);
+/*
+ * Makes every put durable: the records, then one fdatasync. Commit before the journal page that
+ * reports the sign-on. Fails: SYSTEM; what is on disk is then unknown, and every later put and
+ * commit fails too: stop the engine.
+ */
+pos_status pos_keystore_commit(pos_keystore *store);
+
 #endif
