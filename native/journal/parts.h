@@ -204,12 +204,13 @@ struct pos_journal {
     pos_buffer buffers[POS_BUFFERS];
     uint64_t next_sequence;
     int32_t date_last;
-    bool is_unannounced; /* a page was sealed by a change of date and nobody was told */
     pos_decided_under under;
     _Atomic int64_t sent_at_ns;
 
-    /* between the threads: buffers [taken, sealed) wait to be written, `sealed` is the open one */
+    /* between the threads: buffers [taken, handed) are the journal thread's to write, [handed, sealed)
+     * were sealed by a change of date and wait for a turn over, `sealed` is the open one */
     _Atomic uint32_t sealed;
+    _Atomic uint32_t handed;
     _Atomic uint32_t taken;
 
     /* journal thread */

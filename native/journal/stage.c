@@ -8,8 +8,9 @@
  *     │ waiting │  ... │  open   │      raising `sealed`; the journal thread writes
  *     └─────────┘      └─────────┘      buffers[taken % 3] and gives it back by raising `taken`.
  *
- * At most one buffer waits; a change of business date may seal a second one. Nothing is allocated
- * after the journal is open. Rows become columns on the journal thread, off the way of requests.
+ * At most one buffer waits; a change of business date may seal a second one, which is handed to the
+ * journal thread by the next turn over: what must be safe before a page goes out (keys that it
+ * reports) is made so there. Nothing is allocated after the journal is open. Rows become columns on the journal thread, off the way of requests.
  */
 #include "journal/parts.h"
 
@@ -105,16 +106,20 @@ static void seal(pos_journal *journal)
     atomic_store_explicit(&journal->sealed, sealed + 1, memory_order_release);
 }
 
+/* Gives every sealed buffer to the journal thread; false where it has them all already. */
+static bool hand_over(pos_journal *journal)
+{
+    const uint32_t sealed = atomic_load_explicit(&journal->sealed, memory_order_relaxed);
+    if (atomic_load_explicit(&journal->handed, memory_order_relaxed) == sealed) return false;
+    atomic_store_explicit(&journal->handed, sealed, memory_order_release);
+    return true;
+}
+
 bool pos_journal_turn_over(pos_journal *journal)
 {
     assert(journal != NULL);
-    if (journal->is_unannounced) {
-        journal->is_unannounced = false;
-        return true;
-    }
-    if (open_buffer(journal)->count == 0 || waiting(journal) > 0) return false;
-    seal(journal);
-    return true;
+    if (waiting(journal) == 0 && open_buffer(journal)->count > 0) seal(journal);
+    return hand_over(journal);
 }
 
 /*
@@ -130,7 +135,6 @@ static void turn_date(pos_journal *journal, int64_t received_at_ns)
     if (open_buffer(journal)->count > 0) {
         if (waiting(journal) >= POS_BUFFERS - 1) return;
         seal(journal);
-        journal->is_unannounced = true;
     }
     journal->date_last = date;
 }

@@ -202,7 +202,7 @@ pos_status pos_journal_write(pos_journal *journal, bool is_idle)
     uint32_t written = 0;
     uint32_t taken = atomic_load_explicit(&journal->taken, memory_order_relaxed);
     while (status == POS_OK
-           && taken != atomic_load_explicit(&journal->sealed, memory_order_acquire)) {
+           && taken != atomic_load_explicit(&journal->handed, memory_order_acquire)) {
         status = write_page(journal, &journal->buffers[taken % POS_BUFFERS]);
         taken++;
         written++;
