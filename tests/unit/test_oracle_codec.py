@@ -10,6 +10,7 @@ import functools
 
 import pytest
 
+from oracle import macs
 from oracle.codec import Codec
 from oracle.dialect import DIALECTS
 from oracle.events import events_of
@@ -61,3 +62,26 @@ def test_the_oracle_finds_the_fault_of_the_vector(vector: Vector) -> None:
         "left": fault.left,
     }
     assert {name: str(found[name]) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("vector", [v for v in ALL if "Kind" in v.words], ids=lambda v: v.name)
+def test_the_oracle_knows_the_kind_and_finds_nothing_missing(vector: Vector) -> None:
+    codec = CODEC(vector.words["Dialect"])
+    body = codec.cut(vector.data).body if vector.is_frame else vector.data
+    assert codec.check(codec.parse(body))["name"] == vector.words["Kind"]
+
+
+def test_every_kind_of_the_terminal_dialect_has_a_vector() -> None:
+    kinds = {kind["name"] for kind in CODEC("unionpay-terminal").spec["kind"]}
+    seen = {vector.words.get("Kind") for vector in ALL}
+    # Reversal and sale are among the public frames too, without the word.
+    assert kinds - seen == set()
+
+
+@pytest.mark.parametrize("vector", [v for v in ALL if "MAK" in v.words], ids=lambda v: v.name)
+def test_the_mac_recomputes_over_what_the_dialect_covers(vector: Vector) -> None:
+    codec = CODEC(vector.words["Dialect"])
+    body = codec.cut(vector.data).body if vector.is_frame else vector.data
+    covered, field = codec.mac_cover(body)
+    raw = macs.mac("unionpay-ecb", bytes.fromhex(vector.words["MAK"]), covered)
+    assert macs.field(raw, "hex") == field
