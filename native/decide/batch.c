@@ -102,9 +102,32 @@ static bool card_differs(const pos_posting *posting, uint32_t bin, uint16_t last
     return posting->bin != bin || posting->last4 != last4;
 }
 
+/* In the totals, and not uploaded yet. */
+static bool is_expected(const pos_posting *posting)
+{
+    return pos_kind_sign(posting->kind) != 0
+           && (posting->flags & (POS_POSTING_REVERSED | POS_POSTING_UPLOADED)) == 0;
+}
+
+/* A chip record has a STAN of its own, so its card and amount must name the posting. */
+static const pos_posting *posting_of_card(const pos_case *matter, const pos_detail *detail)
+{
+    const pos_posting *posting = pos_state_batch_next(matter->state, matter->ours, NULL);
+    for (; posting != NULL; posting = pos_state_batch_next(matter->state, matter->ours, posting)) {
+        if (is_expected(posting) && posting->amount_minor == detail->amount_minor
+            && (posting->flags & POS_POSTING_PAN) != 0
+            && pos_equal(posting->pan_token, matter->request->pan_token, 16)) {
+            return posting;
+        }
+    }
+    return NULL;
+}
+
 static pos_finding compared(const pos_case *matter, const pos_detail *detail)
 {
     const pos_posting *posting = posting_of_stan(matter, detail->stan);
+    const bool is_chip = matter->request->kind == POS_KIND_BATCH_CHIP;
+    if (is_chip && posting == NULL) posting = posting_of_card(matter, detail);
     pos_finding finding = {.stan = detail->stan, .theirs_minor = detail->amount_minor};
     if (posting == NULL) {
         finding.verdict = POS_FINDING_MISSING_OURS;
@@ -170,12 +193,6 @@ void case_upload(pos_case *matter)
 }
 
 /* ---- uploads: end ---------------------------------------------------------------------------------------- */
-static bool is_expected(const pos_posting *posting)
-{
-    return pos_kind_sign(posting->kind) != 0
-           && (posting->flags & (POS_POSTING_REVERSED | POS_POSTING_UPLOADED)) == 0;
-}
-
 void case_upload_end(pos_case *matter)
 {
     pos_decision *said = matter->said;

@@ -56,16 +56,6 @@ static bool text_is_printable(const uint8_t *text, size_t size)
     return true;
 }
 
-static bool sizes_fit(uint8_t cipher, size_t key_size)
-{
-    switch (cipher) {
-    case POS_CIPHER_DES: return key_size == 8 || key_size == 16 || key_size == 24;
-    case POS_CIPHER_AES: return key_size == 16 || key_size == 24 || key_size == 32;
-    case POS_CIPHER_SM4: return key_size == 16;
-    default: return false;
-    }
-}
-
 static pos_status key_open(const uint8_t *record, const uint8_t siv_key[64], pos_key *key_out)
 {
     const uint8_t sealed_size = record[93];
@@ -79,14 +69,11 @@ static pos_status key_open(const uint8_t *record, const uint8_t siv_key[64], pos
     const pos_status status = pos_siv_open(siv_key, names, record + 94, sealed_size, plain);
     if (status != POS_OK) return status;
     const size_t key_size = (size_t)sealed_size - SIV_SIZE - 1;
-    pos_status verdict = POS_KEY_SIZE;
-    if (sizes_fit(plain[0], key_size)) {
-        *key_out = (pos_key){
-            .usage = POS_KEY_TMK, .cipher = plain[0], .size = (uint8_t)key_size};
-        pos_copy(key_out->bytes, plain + 1, key_size);
-        pos_copy(key_out->kcv, record + 88, POS_KCV_SIZE);
-        verdict = POS_OK;
-    }
+    const pos_status verdict =
+        plain[0] > POS_CIPHER_SM4
+            ? POS_KEY_SIZE
+            : pos_key_make(POS_KEY_TMK, (pos_cipher)plain[0], plain + 1, key_size, record + 88,
+                           POS_KCV_SIZE, key_out);
     pos_wipe(plain, sizeof(plain));
     return verdict;
 }
