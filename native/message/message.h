@@ -55,11 +55,32 @@ typedef enum pos_role {
     POS_ROLE_OPERATOR,       /* 63.1 */
     POS_ROLE_MAC,
     POS_ROLE_ORIGINAL_DATA, /* field 90 of ISO 8583:1987, 56 of 1993 and later */
+    POS_ROLE_SECURITY,      /* field 53: how PIN and track data are enciphered */
     POS_ROLE_COUNT
 } pos_role;
 
 /* The field that plays a role; 0 where the dialect has none. */
 unsigned pos_spec_role_field(const pos_spec *spec, pos_role role);
+
+/* ---- keys that sign-on delivers: where they lie in the field of role PRIVATE_62 ------------------ */
+typedef struct pos_spec_key {
+    uint16_t offset;
+    uint16_t size; /* 0: the block has no such key */
+    uint16_t check_offset;
+    uint16_t check_size;
+} pos_spec_key;
+
+/* Bytes that no key and no check value covers are zero filler. */
+typedef struct pos_spec_key_block {
+    uint16_t network; /* network code of the sign-on: 3 for 003 */
+    uint16_t size;    /* bytes of the whole block */
+    uint8_t cipher;   /* 0 DES, 1 AES, 2 SM4: as pos_cipher */
+    pos_spec_key pik;
+    pos_spec_key mak;
+    pos_spec_key tdk;
+} pos_spec_key_block;
+/* NULL where the dialect has no block for this network code. */
+const pos_spec_key_block *pos_spec_key_block_find(const pos_spec *spec, unsigned network);
 
 /* ---- rules: what kind of message is this, what must it hold, what is answered ------------------ */
 typedef struct pos_rule {
@@ -154,25 +175,12 @@ void pos_request_redact(const pos_spec *spec, const pos_rule *rule, const pos_me
                         pos_writer *writer);
 
 /* ---- MAC coverage ------------------------------------------------------------------------------------ */
-typedef struct pos_mac_cover {
-    const uint8_t *data; /* MTI .. the field before the MAC, as on the wire */
-    uint32_t size;
-    uint8_t algorithm;      /* the dialect's; a terminal may have another */
-    uint8_t output;         /* pos_mac_output */
-    const uint8_t *mac;     /* the field's bytes; NULL where absent */
-    uint32_t mac_size;
-} pos_mac_cover;
-void pos_message_mac_cover(const pos_spec *spec, const pos_message *message,
-                           pos_mac_cover *cover_out);
+/* pos_message_mac_cover is public: posengine/codec.h. */
 
 /* ---- answers ------------------------------------------------------------------------------------------- */
 /* A value for one field of an answer, as text or bytes: digits for n, characters for an and ans,
  * bytes for b. The field's own form (BCD, padding, prefix) is applied by the builder. */
-typedef struct pos_answer_value {
-    uint8_t field;
-    const uint8_t *value;
-    uint32_t size;
-} pos_answer_value;
+typedef pos_value pos_answer_value;
 
 /*
  * Builds the answer to `request` as a template and writes it to `writer`:

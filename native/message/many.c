@@ -1,0 +1,112 @@
+/*
+ * Many messages at once, into columns: what analysis and tests of volume need.
+ *
+ *   buffer  [ message 0 | message 1 | ... ]        offsets  [ 0, a, b, ... ]  one more than messages
+ *   columns mti[i] stan[i] amount[i] ...           one array a fact, the caller's
+ *
+ * Rules. A bad message marks its row and ends nothing. No array is touched before all offsets were
+ * judged. Numbers that are no numbers (a blank amount) are 0: parse judges form, columns do not.
+ */
+#include "message/spec.h"
+
+#include <assert.h>
+
+static bool offsets_ascend(const uint64_t *offsets, size_t count, size_t size)
+{
+    for (size_t index = 0; index < count; index++) {
+        if (offsets[index] > offsets[index + 1]) return false;
+    }
+    return offsets[count] <= size;
+}
+
+static uint64_t number_of(const pos_spec *spec, const pos_message *message, pos_role role)
+{
+    pos_view view;
+    uint64_t value;
+    if (!pos_role_view(spec, message, role, &view)) return 0;
+    return pos_view_number(&view, &value) ? value : 0;
+}
+
+/* Blank-padded text of `size` characters; what is longer loses its end. */
+static void text_of(const pos_spec *spec, const pos_message *message, pos_role role, char *text_out,
+                    size_t size)
+{
+    pos_view view;
+    uint8_t text[64];
+    size_t count = 0;
+    if (pos_role_view(spec, message, role, &view) && view.units <= sizeof text) {
+        count = pos_view_text(&view, text);
+    }
+    for (size_t index = 0; index < size; index++) {
+        text_out[index] = index < count ? (char)text[index] : ' ';
+    }
+}
+
+static void facts_write(const pos_spec *spec, const pos_message *message, size_t row,
+                        const pos_columns *columns)
+{
+    if (columns->mti != NULL) columns->mti[row] = message->mti;
+    if (columns->bitmap != NULL) {
+        columns->bitmap[2 * row] = message->bitmap[0];
+        columns->bitmap[2 * row + 1] = message->bitmap[1];
+    }
+    if (columns->stan != NULL) {
+        columns->stan[row] = (uint32_t)number_of(spec, message, POS_ROLE_STAN);
+    }
+    if (columns->amount_minor != NULL) {
+        columns->amount_minor[row] = (int64_t)number_of(spec, message, POS_ROLE_AMOUNT);
+    }
+    if (columns->processing != NULL) {
+        columns->processing[row] = (uint32_t)number_of(spec, message, POS_ROLE_PROCESSING);
+    }
+    if (columns->tid != NULL) text_of(spec, message, POS_ROLE_TID, columns->tid + 8 * row, 8);
+    if (columns->mid != NULL) text_of(spec, message, POS_ROLE_MID, columns->mid + 15 * row, 15);
+    if (columns->rrn != NULL) text_of(spec, message, POS_ROLE_RRN, columns->rrn + 12 * row, 12);
+    if (columns->response != NULL) {
+        text_of(spec, message, POS_ROLE_RESPONSE, columns->response + 2 * row, 2);
+    }
+}
+
+static void places_write(const pos_spec *spec, const pos_message *message, size_t row,
+                         const pos_columns *columns)
+{
+    const size_t width = (size_t)spec->field_max + 1;
+    for (unsigned field = 0; field < width; field++) {
+        const bool is_there = pos_message_has(message, field);
+        const pos_field *place = &message->fields[field];
+        if (columns->field_offset != NULL) {
+            columns->field_offset[width * row + field] = is_there ? (uint16_t)place->offset : 0;
+        }
+        if (columns->field_size != NULL) {
+            columns->field_size[width * row + field] = is_there ? (uint16_t)place->size : 0;
+        }
+    }
+}
+
+pos_status pos_message_parse_many(const pos_spec *spec, const uint8_t *buffer, size_t size,
+                                  const uint64_t *offsets, size_t count,
+                                  const pos_columns *columns, size_t *good_out)
+{
+    assert(spec != NULL && columns != NULL && good_out != NULL);
+    assert(buffer != NULL || size == 0);
+    assert(offsets != NULL);
+
+    if (!offsets_ascend(offsets, count, size)) return POS_ARGUMENT;
+    size_t good = 0;
+    for (size_t row = 0; row < count; row++) {
+        pos_message message;
+        pos_fault fault = {.status = POS_OK};
+        const size_t message_size = (size_t)(offsets[row + 1] - offsets[row]);
+        const uint8_t *body = message_size == 0 ? NULL : buffer + offsets[row];
+        const pos_status status = pos_message_parse(spec, body, message_size, &message, &fault);
+        good += status == POS_OK;
+        facts_write(spec, &message, row, columns);
+        places_write(spec, &message, row, columns);
+        if (columns->status != NULL) columns->status[row] = (uint8_t)status;
+        if (columns->fault_field != NULL) columns->fault_field[row] = fault.field;
+        if (columns->fault_part != NULL) columns->fault_part[row] = fault.part;
+        if (columns->fault_offset != NULL) columns->fault_offset[row] = fault.offset;
+    }
+    *good_out = good;
+    return POS_OK;
+}

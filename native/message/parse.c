@@ -1,0 +1,279 @@
+/*
+ * Parsing: a body into offsets, in two passes.
+ *
+ *   1  MTI ─▶ bitmap ─▶ field after field, ascending:   prefix ─▶ room ─▶ content
+ *   2  the strict layouts of the fields, ascending      (part.c, emv.c)
+ *
+ * Rules. Nothing is copied, allocated or read past the end. The first fault ends it; the order of
+ * judgement within a field is the order drawn, so two parsers agree on which fault is first:
+ *
+ *   FIELD_UNKNOWN   the bit has no definition (judged when its turn comes)
+ *   FIELD_SHORT     the prefix, or the value that it announces, is not all there
+ *   FIELD_LENGTH    the prefix is not of its form, or past the field's limits: before its bytes
+ *                   are looked for
+ *   FIELD_CONTENT   a byte or nibble is not of the content; the offset is that byte's
+ *   FIELD_TRAILING  bytes are left after the last field: before any layout is judged
+ *   FIELD_PART      a part of a strict layout; layouts may look at any field (a choice by 60.3)
+ *
+ * After a fault the message holds the fields below the faulty one, also when a layout is at fault.
+ * This loop is the plain truth; faster ways are proved against it.
+ */
+#include "message/spec.h"
+
+#include <assert.h>
+
+typedef struct cursor {
+    const pos_spec *spec;
+    const uint8_t *body;
+    uint32_t size;
+    uint32_t at;
+    pos_fault fault;
+} cursor;
+
+static pos_status fails(cursor *from, pos_status status, unsigned field, uint32_t at,
+                        uint32_t wanted, const char *rule)
+{
+    assert(status != POS_OK);
+    assert(at <= from->size);
+    from->fault = (pos_fault){
+        .status = status, .field = (uint16_t)field, .offset = at, .wanted = wanted,
+        .left = from->size - at, .rule = rule,
+    };
+    return status;
+}
+
+/* ---- MTI and bitmap ------------------------------------------------------------------------------- */
+static pos_status mti_parse(cursor *from, pos_message *message)
+{
+    const pos_spec *spec = from->spec;
+    const uint32_t size = spec->mti_encoding == POS_CODE_BCD ? 2 : 4;
+    if (from->size < size) {
+        return fails(from, POS_FIELD_SHORT, 0, 0, size, "message type, 4 digits");
+    }
+    const pos_view view = {
+        .data = from->body, .size = size, .units = 4,
+        .content = POS_CONTENT_N, .encoding = spec->mti_encoding,
+    };
+    const uint32_t bad = pos_view_fault(&view);
+    if (bad < size) return fails(from, POS_FIELD_MTI, 0, bad, 0, "message type, 4 digits");
+
+    uint8_t digits[4];
+    (void)pos_view_text(&view, digits);
+    if (spec->version != 0xff && digits[0] - '0' != spec->version) {
+        return fails(from, POS_FIELD_MTI, 0, 0, 0, "message type, version of the dialect");
+    }
+    for (unsigned index = 0; index < 4; index++) {
+        message->mti = (uint16_t)(message->mti << 4 | (digits[index] - '0'));
+    }
+    from->at = size;
+    return POS_OK;
+}
+
+/* Eight bytes with field 1 in the highest bit, made into a word with it in the lowest. */
+static uint64_t mirrored(const uint8_t bytes[8])
+{
+    uint64_t word = 0;
+    for (unsigned bit = 0; bit < 64; bit++) {
+        const uint64_t is_set = (bytes[bit / 8] >> (7 - bit % 8)) & 1U;
+        word |= is_set << bit;
+    }
+    return word;
+}
+
+static pos_status bitmap_word_parse(cursor *from, uint64_t *word_out)
+{
+    static const char RULE[] = "bitmap, 64 bits";
+    const uint8_t encoding = from->spec->bitmap_encoding;
+    const uint32_t size = pos_units_size(POS_CONTENT_B, encoding, 8);
+    if (from->size - from->at < size) {
+        return fails(from, POS_FIELD_SHORT, 0, from->at, size, RULE);
+    }
+    const pos_view view = {
+        .data = from->body + from->at, .size = size, .units = 8,
+        .content = POS_CONTENT_B, .encoding = encoding,
+    };
+    const uint32_t bad = pos_view_fault(&view);
+    if (bad < size) return fails(from, POS_FIELD_BITMAP, 0, from->at + bad, 0, RULE);
+    uint8_t bytes[8];
+    (void)pos_view_text(&view, bytes);
+    *word_out = mirrored(bytes);
+    from->at += size;
+    return POS_OK;
+}
+
+static pos_status bitmap_parse(cursor *from, uint64_t bitmap_out[2])
+{
+    const uint32_t start = from->at;
+    pos_status status = bitmap_word_parse(from, &bitmap_out[0]);
+    if (status != POS_OK || (bitmap_out[0] & 1U) == 0) return status;
+    if (from->spec->field_max == 64) {
+        return fails(from, POS_FIELD_BITMAP, 0, start, 0, "bitmap, 64 bits, bit 1 is 0");
+    }
+    bitmap_out[0] &= ~(uint64_t)1; /* it announces the second word and is no field */
+    return bitmap_word_parse(from, &bitmap_out[1]);
+}
+
+/* ---- fields ------------------------------------------------------------------------------------------ */
+/* False where the prefix is no number. */
+static bool prefix_read(const pos_form *form, const uint8_t *prefix, uint32_t *number_out)
+{
+    const uint32_t size = form->prefix_size;
+    if (form->prefix_encoding == POS_CODE_BINARY) {
+        uint32_t number = 0;
+        for (uint32_t index = 0; index < size; index++) number = number << 8 | prefix[index];
+        *number_out = number;
+        return true;
+    }
+    const pos_view view = {
+        .data = prefix, .size = size, .content = POS_CONTENT_N,
+        .units = form->prefix_encoding == POS_CODE_BCD ? 2 * size : size,
+        .encoding = form->prefix_encoding,
+    };
+    uint64_t number;
+    if (!pos_view_number(&view, &number)) return false;
+    *number_out = (uint32_t)number;
+    return true;
+}
+
+/* What a prefix that counts bytes says in units: BCD has two digits a byte. False where it is half
+ * a unit, or more than any limit. */
+static bool units_of_bytes(const pos_form *form, uint32_t bytes, uint32_t *units_out)
+{
+    if (bytes > UINT16_MAX) return false;
+    if (form->encoding == POS_CODE_HEX || form->encoding == POS_CODE_HEX_EBCDIC) {
+        *units_out = bytes / 2;
+        return bytes % 2 == 0;
+    }
+    *units_out = form->encoding == POS_CODE_BCD ? 2 * bytes : bytes;
+    return true;
+}
+
+static pos_status length_parse(cursor *from, unsigned field, uint32_t *units_out)
+{
+    const pos_form *form = &from->spec->forms[field];
+    *units_out = form->size_max;
+    if (form->prefix_digits == 0) return POS_OK;
+    if (from->size - from->at < form->prefix_size) {
+        return fails(from, POS_FIELD_SHORT, field, from->at, form->prefix_size, form->rule);
+    }
+    uint32_t units;
+    if (!prefix_read(form, from->body + from->at, &units)
+        || (form->counts_bytes && !units_of_bytes(form, units, &units))) {
+        return fails(from, POS_FIELD_LENGTH, field, from->at, 0, form->rule);
+    }
+    /* Counted in bytes, an odd limit has a filler nibble beside it. */
+    const bool is_paired = form->counts_bytes && form->encoding == POS_CODE_BCD;
+    const uint32_t units_max = form->size_max + (is_paired ? form->size_max % 2U : 0U);
+    if (units > units_max || units < form->size_min) {
+        return fails(from, POS_FIELD_LENGTH, field, from->at, 0, form->rule);
+    }
+    from->at += form->prefix_size;
+    *units_out = units;
+    return POS_OK;
+}
+
+static pos_status field_parse(cursor *from, unsigned field, pos_message *message)
+{
+    const pos_form *form = &from->spec->forms[field];
+    if (form->content == POS_CONTENT_NONE) {
+        return fails(from, POS_FIELD_UNKNOWN, field, from->at, 0, "not defined in the dialect");
+    }
+    uint32_t units;
+    const pos_status status = length_parse(from, field, &units);
+    if (status != POS_OK) return status;
+
+    const uint32_t size = pos_units_size(form->content, form->encoding, units);
+    if (from->size - from->at < size) {
+        return fails(from, POS_FIELD_SHORT, field, from->at, size, form->rule);
+    }
+    message->fields[field] = (pos_field){.offset = from->at, .size = size, .units = units};
+    pos_bitmap_set(message->bitmap, field);
+    const pos_view view = pos_field_view(from->spec, message, field);
+    const uint32_t bad = pos_view_fault(&view);
+    if (bad < size) {
+        return fails(from, POS_FIELD_CONTENT, field, from->at + bad, 0, form->rule);
+    }
+    from->at += size;
+    return POS_OK;
+}
+
+static pos_status fields_parse(cursor *from, const uint64_t bitmap[2], pos_message *message)
+{
+    for (unsigned word = 0; word < 2; word++) {
+        uint64_t bits = bitmap[word];
+        while (bits != 0) {
+            const unsigned field = 64 * word + (unsigned)__builtin_ctzll(bits) + 1;
+            const pos_status status = field_parse(from, field, message);
+            if (status != POS_OK) return status;
+            bits &= bits - 1;
+        }
+    }
+    if (from->at < from->size) {
+        return fails(from, POS_FIELD_TRAILING, 0, from->at, 0, "nothing follows the last field");
+    }
+    return POS_OK;
+}
+
+/* ---- layouts -------------------------------------------------------------------------------------------- */
+static pos_status layouts_parse(cursor *from, const pos_message *message)
+{
+    pos_selection selection = {.asked = 0};
+    for (unsigned word = 0; word < 2; word++) {
+        uint64_t bits = message->bitmap[word];
+        while (bits != 0) {
+            const unsigned field = 64 * word + (unsigned)__builtin_ctzll(bits) + 1;
+            bits &= bits - 1;
+            if (from->spec->forms[field].layout == 0) continue;
+            pos_walk walk = pos_walk_begin(from->spec, message, field, &selection);
+            if (walk.layout == NULL || !walk.layout->is_strict) continue;
+            pos_part part;
+            while (pos_walk_next(&walk, &part)) continue;
+            if (walk.fault.status != POS_OK) {
+                from->fault = walk.fault;
+                return walk.fault.status;
+            }
+        }
+    }
+    return POS_OK;
+}
+
+/* Keeps the fields below `field` alone. */
+static void fields_below(pos_message *message, unsigned field)
+{
+    for (unsigned other = field == 0 ? 1 : field; other <= POS_FIELD_MAX; other++) {
+        message->bitmap[(other - 1) / 64] &= ~((uint64_t)1 << ((other - 1) % 64));
+    }
+}
+
+pos_status pos_message_parse(const pos_spec *spec, const uint8_t *body, size_t size,
+                             pos_message *message_out, pos_fault *fault_out)
+{
+    assert(spec != NULL && message_out != NULL);
+    assert(body != NULL || size == 0);
+
+    cursor from = {.spec = spec, .body = body, .size = (uint32_t)size};
+    message_out->body = body;
+    message_out->body_size = (uint32_t)size;
+    message_out->mti = 0;
+    message_out->bitmap[0] = 0;
+    message_out->bitmap[1] = 0;
+
+    uint64_t bitmap[2] = {0, 0};
+    pos_status status;
+    if (size > spec->frame.size_max) {
+        from.size = 0; /* none of it is read */
+        status = fails(&from, POS_FIELD_LENGTH, 0, 0, 0, "no longer than a frame");
+    } else {
+        status = mti_parse(&from, message_out);
+    }
+    if (status == POS_OK) status = bitmap_parse(&from, bitmap);
+    if (status == POS_OK) status = fields_parse(&from, bitmap, message_out);
+    if (status == POS_OK) status = layouts_parse(&from, message_out);
+    if (status == POS_OK) return POS_OK;
+
+    /* Trailing bytes leave every field in place; any other fault, those below it. */
+    if (status != POS_FIELD_TRAILING) fields_below(message_out, from.fault.field);
+    if (fault_out != NULL) *fault_out = from.fault;
+    assert(from.fault.offset <= size);
+    return status;
+}

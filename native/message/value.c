@@ -1,0 +1,199 @@
+/*
+ * Values on the wire and in their plain dress.
+ *
+ *   content  encoding             wire                      plain
+ *   n        bcd                  0 | 1 2 | 3  (odd, right)  "123"      digits
+ *   z        bcd                  1 2 | D 3                  "12D3"     hex digits, D separates
+ *   xn       bcd                  'C' | 0 1 | 2 3            "C0123"    sign, then digits
+ *   n a an   ascii, ebcdic        a character a unit         characters
+ *   ans      gb18030              bytes 80 to FE too         the same bytes (not looked into)
+ *   b        binary, hex          a byte, two characters     bytes
+ *
+ * Rules. The nibble that fills an odd count is never judged. A BCD track may hold any nibble, since
+ * terminals encipher a part of it in place. A view never outlives its message.
+ */
+#include "message/spec.h"
+
+#include <assert.h>
+
+uint32_t pos_units_size(uint8_t content, uint8_t encoding, uint32_t units)
+{
+    if (encoding == POS_CODE_HEX || encoding == POS_CODE_HEX_EBCDIC) return 2 * units;
+    if (encoding != POS_CODE_BCD) return units;
+    if (content == POS_CONTENT_XN) return units == 0 ? 0 : 1 + units / 2;
+    return (units + 1) / 2;
+}
+
+uint8_t pos_code_character(uint8_t encoding, uint8_t byte)
+{
+    const bool is_ebcdic = encoding == POS_CODE_EBCDIC || encoding == POS_CODE_HEX_EBCDIC;
+    return is_ebcdic ? pos_ebcdic_to_ascii(byte) : byte;
+}
+
+static bool is_digit(uint8_t character)
+{
+    return character >= '0' && character <= '9';
+}
+
+static bool is_letter(uint8_t character)
+{
+    return (character >= 'A' && character <= 'Z') || (character >= 'a' && character <= 'z');
+}
+
+bool pos_content_allows(uint8_t content, uint8_t encoding, uint8_t character)
+{
+    switch (content) {
+    case POS_CONTENT_N:
+    case POS_CONTENT_XN: return is_digit(character);
+    case POS_CONTENT_A: return is_letter(character) || character == ' ';
+    case POS_CONTENT_AN:
+        return is_letter(character) || is_digit(character) || character == ' ';
+    case POS_CONTENT_ANS:
+        if (character >= 0x80) return encoding == POS_CODE_GB18030 && character != 0xff;
+        return character >= 0x20 && character <= 0x7e;
+    case POS_CONTENT_Z: return is_digit(character) || character == '=' || character == 'D';
+    default: return true;
+    }
+}
+
+static int hex_digit(uint8_t character)
+{
+    if (character >= '0' && character <= '9') return character - '0';
+    if (character >= 'A' && character <= 'F') return character - 'A' + 10;
+    if (character >= 'a' && character <= 'f') return character - 'a' + 10;
+    return -1;
+}
+
+static uint8_t nibble_of(const pos_view *view, uint32_t index)
+{
+    const uint32_t at = view->nibble + index;
+    const uint8_t byte = view->data[at / 2];
+    return at % 2 == 0 ? (uint8_t)(byte >> 4) : (uint8_t)(byte & 0x0fU);
+}
+
+static bool is_sign(uint8_t character)
+{
+    return character == 'C' || character == 'D';
+}
+
+/* The digits of an xn in BCD, without the sign before them. */
+static pos_view digits_after_sign(const pos_view *view)
+{
+    pos_view digits = *view;
+    digits.content = POS_CONTENT_N;
+    digits.data += 1;
+    digits.size -= 1;
+    digits.units -= 1;
+    return digits;
+}
+
+static uint32_t bcd_fault(const pos_view *view)
+{
+    if (view->content == POS_CONTENT_Z) return view->size;
+    for (uint32_t index = 0; index < view->units; index++) {
+        if (nibble_of(view, index) > 9) return (view->nibble + index) / 2;
+    }
+    return view->size;
+}
+
+uint32_t pos_view_fault(const pos_view *view)
+{
+    assert(view->content != POS_CONTENT_NONE && view->content < POS_CONTENT_COUNT);
+    if (view->encoding == POS_CODE_BINARY || view->size == 0) return view->size;
+    const bool is_signed = view->content == POS_CONTENT_XN;
+    if (view->encoding == POS_CODE_BCD) {
+        if (!is_signed) return bcd_fault(view);
+        if (!is_sign(view->data[0])) return 0;
+        const pos_view digits = digits_after_sign(view);
+        return 1 + bcd_fault(&digits);
+    }
+    const bool is_hex = view->content == POS_CONTENT_B;
+    for (uint32_t index = 0; index < view->size; index++) {
+        const uint8_t character = pos_code_character(view->encoding, view->data[index]);
+        bool is_right = is_hex ? hex_digit(character) >= 0
+                               : pos_content_allows(view->content, view->encoding, character);
+        if (is_signed && index == 0) is_right = is_sign(character);
+        if (!is_right) return index;
+    }
+    return view->size;
+}
+
+pos_view pos_field_view(const pos_spec *spec, const pos_message *message, unsigned field)
+{
+    assert(pos_message_has(message, field));
+    const pos_form *form = &spec->forms[field];
+    const pos_field *place = &message->fields[field];
+    const bool is_bcd = form->encoding == POS_CODE_BCD;
+    const uint32_t digits = place->units - (form->content == POS_CONTENT_XN ? 1U : 0U);
+    return (pos_view){
+        .data = message->body + place->offset,
+        .size = place->size,
+        .units = place->units,
+        .nibble = is_bcd && form->is_right && digits % 2 == 1 ? 1 : 0,
+        .content = form->content,
+        .encoding = form->encoding,
+    };
+}
+
+static size_t bcd_text(const pos_view *view, uint8_t *text_out)
+{
+    static const char HEX[] = "0123456789ABCDEF";
+    for (uint32_t index = 0; index < view->units; index++) {
+        text_out[index] = (uint8_t)HEX[nibble_of(view, index)];
+    }
+    return view->units;
+}
+
+size_t pos_view_text(const pos_view *view, uint8_t *text_out)
+{
+    assert(text_out != NULL);
+    assert(view->encoding != POS_CODE_NONE);
+    if (view->encoding == POS_CODE_BCD) {
+        if (view->content != POS_CONTENT_XN) return bcd_text(view, text_out);
+        if (view->units == 0) return 0;
+        const pos_view digits = digits_after_sign(view);
+        text_out[0] = view->data[0];
+        return 1 + bcd_text(&digits, text_out + 1);
+    }
+    if (view->encoding == POS_CODE_HEX || view->encoding == POS_CODE_HEX_EBCDIC) {
+        for (uint32_t index = 0; index < view->units; index++) {
+            const int high = hex_digit(pos_code_character(view->encoding, view->data[2 * index]));
+            const int low = hex_digit(pos_code_character(view->encoding, view->data[2 * index + 1]));
+            text_out[index] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
+        }
+        return view->units;
+    }
+    for (uint32_t index = 0; index < view->size; index++) {
+        text_out[index] = pos_code_character(view->encoding, view->data[index]);
+    }
+    return view->size;
+}
+
+bool pos_view_number(const pos_view *view, uint64_t *value_out)
+{
+    assert(value_out != NULL);
+    if (view->units == 0 || view->units > 18 || view->content == POS_CONTENT_XN) return false;
+    if (view->encoding == POS_CODE_BCD) {
+        if (!pos_bcd_is_digits(view->data, view->nibble, view->units)) return false;
+        *value_out = pos_bcd_number(view->data, view->nibble, view->units);
+        return true;
+    }
+    if (view->encoding == POS_CODE_HEX || view->encoding == POS_CODE_HEX_EBCDIC) return false;
+    uint64_t value = 0;
+    for (uint32_t index = 0; index < view->size; index++) {
+        const uint8_t character = pos_code_character(view->encoding, view->data[index]);
+        if (!is_digit(character)) return false;
+        value = value * 10 + (uint64_t)(character - '0');
+    }
+    *value_out = value;
+    return true;
+}
+
+size_t pos_message_value(const pos_spec *spec, const pos_message *message, unsigned field,
+                         uint8_t text_out[POS_VALUE_SIZE_MAX])
+{
+    assert(spec != NULL && message != NULL && text_out != NULL);
+    if (!pos_message_has(message, field)) return 0;
+    const pos_view view = pos_field_view(spec, message, field);
+    return pos_view_text(&view, text_out);
+}

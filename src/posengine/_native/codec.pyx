@@ -1,0 +1,280 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""Frames and messages: the core's codec for Python. Values are copied out; nothing is borrowed."""
+
+from collections import namedtuple
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from posengine._native.status cimport checked, pos_status, pos_status_name, pos_status_text
+from posengine.errors import BY_STATUS, ParseError
+
+CONTENTS = ("", "n", "a", "an", "ans", "z", "b", "xn")
+SECRECIES = ("open", "pan", "secret")
+
+FieldFacts = namedtuple(
+    "FieldFacts", "number content secrecy has_layout size_min size_max name name_zh rule"
+)
+Place = namedtuple("Place", "offset size units")
+Part = namedtuple(
+    "Part",
+    "key name name_zh tag group depth content secrecy is_kept is_constructed offset size units"
+    " value",
+)
+Parsed = namedtuple("Parsed", "mti values places fault")
+
+
+def kind_names():
+    """Every kind of an entry by its number: ``["UNKNOWN", "SIGN_ON", ...]``."""
+    return [pos_kind_name(number).decode() for number in range(POS_KIND_COUNT)]
+
+
+cdef object exception_of(pos_status status, const pos_fault *fault):
+    """A fault as the exception of its status; whatever it is, it names field, rule and place."""
+    kind = BY_STATUS[pos_status_name(status).decode()]
+    rule = fault.rule.decode() if fault.rule != NULL else ""
+    where = f"field {fault.field}" if fault.field else "head"
+    if fault.part:
+        where += f", part {fault.part}"
+    text = f"{where}, byte {fault.offset}: {pos_status_text(status).decode()}"
+    if rule:
+        text += f" [{rule}]"
+    if fault.wanted:
+        text += f", {fault.wanted} wanted, {fault.left} left"
+    facts = {
+        "field": fault.field, "part": fault.part, "offset": fault.offset, "rule": rule,
+        "wanted": fault.wanted, "left": fault.left,
+    }
+    if issubclass(kind, ParseError):
+        return kind(text, **facts)
+    error = kind(text)
+    for name, value in facts.items():
+        setattr(error, name, value)
+    return error
+
+
+cdef class Core:
+    """A spec that is open in the core."""
+
+    def __cinit__(self, bytes image not None):
+        checked(pos_spec_open(image, len(image), &self.spec), "spec image")
+
+    def __dealloc__(self):
+        pos_spec_close(self.spec)
+
+    def name(self):
+        return pos_spec_name(self.spec).decode()
+
+    def title(self, bint is_chinese):
+        return pos_spec_title(self.spec, is_chinese).decode()
+
+    def digest(self):
+        cdef uint8_t[16] digest
+        pos_spec_digest(self.spec, digest)
+        return bytes(digest[:16])
+
+    def field_max(self):
+        return pos_spec_field_max(self.spec)
+
+    def fields(self):
+        """What the dialect says of each field, ascending."""
+        cdef pos_field_facts facts
+        found = []
+        for number in range(2, POS_FIELD_MAX + 1):
+            if pos_spec_field(self.spec, number, &facts):
+                found.append(FieldFacts(
+                    facts.number, CONTENTS[facts.content], SECRECIES[facts.secrecy],
+                    bool(facts.has_layout), facts.size_min, facts.size_max, facts.name.decode(),
+                    facts.name_zh.decode(), facts.rule.decode(),
+                ))
+        return found
+
+    # ---- frames ---------------------------------------------------------------------------------
+    def frame_next(self, bytes data not None):
+        """``(tpdu, header, body, size)`` of the frame at the front; None where more is needed."""
+        cdef pos_frame frame
+        cdef pos_status status = pos_frame_next(self.spec, data, len(data), &frame)
+        if pos_status_name(status) == b"NEED_MORE":
+            return None
+        checked(status)
+        tpdu = frame.tpdu[:5] if frame.tpdu != NULL else None
+        header = frame.header[:frame.header_size] if frame.header != NULL else None
+        return tpdu, header, frame.body[:frame.body_size], frame.size
+
+    def frame_wrap(self, size_t body_size, request_tpdu, request_header, int requirement):
+        """What goes before a body; as a terminal begins where both are None."""
+        cdef uint8_t[64] overhead
+        cdef size_t size
+        cdef pos_frame request
+        cdef bytes tpdu = request_tpdu or b""
+        cdef bytes header = request_header or b""
+        if not 0 <= requirement <= 15:
+            raise ValueError(f"requirement is a nibble, 0 to 15, not {requirement}")
+        if request_tpdu is not None and len(tpdu) != 5:
+            raise ValueError(f"a TPDU has 5 bytes, not {len(tpdu)}")
+        request.tpdu = <const uint8_t *>tpdu if request_tpdu is not None else NULL
+        request.header = <const uint8_t *>header if request_header is not None else NULL
+        request.header_size = <uint32_t>len(header)
+        is_reply = request_tpdu is not None or request_header is not None
+        checked(pos_frame_wrap(self.spec, &request if is_reply else NULL, <uint8_t>requirement,
+                               body_size, overhead, &size))
+        return bytes(overhead[:size])
+
+    # ---- messages -------------------------------------------------------------------------------
+    cdef int _parsed(self, bytes body, pos_message *message) except -1:
+        cdef pos_fault fault
+        cdef pos_status status = pos_message_parse(self.spec, body, len(body), message, &fault)
+        if status != 0:
+            raise exception_of(status, &fault)
+        return 0
+
+    def parse(self, bytes body not None):
+        """Every field that was read, in its plain dress, and the fault that ended it or None."""
+        cdef pos_message message
+        cdef pos_fault fault
+        cdef uint8_t[9999] text
+        cdef size_t size
+        cdef unsigned field
+        cdef pos_status status = pos_message_parse(self.spec, body, len(body), &message, &fault)
+        values = {}
+        places = {}
+        for field in range(2, <unsigned>POS_FIELD_MAX + 1):
+            if not pos_message_has(&message, field):
+                continue
+            size = pos_message_value(self.spec, &message, field, text)
+            values[field] = text[:size]
+            places[field] = Place(message.fields[field].offset, message.fields[field].size,
+                                  message.fields[field].units)
+        error = exception_of(status, &fault) if status != 0 else None
+        return Parsed(message.mti, values, places, error)
+
+    def parts(self, bytes body not None, unsigned field):
+        """The parts of a field, in order; none where it has no layout or does not fit it."""
+        cdef pos_message message
+        cdef pos_part[512] parts
+        cdef uint8_t[9999] text
+        cdef size_t count
+        cdef size_t size
+        self._parsed(body, &message)
+        checked(pos_message_parts(self.spec, &message, field, parts, &count))
+        found = []
+        for index in range(count):
+            size = pos_part_value(&message, &parts[index], text)
+            name = parts[index].name.decode() if parts[index].name != NULL else ""
+            name_zh = parts[index].name_zh.decode() if parts[index].name_zh != NULL else ""
+            tag = (<const char *>parts[index].tag).decode("latin-1")
+            key = tag or name
+            if parts[index].group:
+                key = f"{key}.{parts[index].group}"
+            found.append(Part(
+                key, name, name_zh, tag, parts[index].group, parts[index].depth,
+                CONTENTS[parts[index].content], SECRECIES[parts[index].secrecy],
+                bool(parts[index].is_kept), bool(parts[index].is_constructed),
+                parts[index].offset, parts[index].size, parts[index].units, text[:size],
+            ))
+        return found
+
+    def build(self, int mti, values, size_t size_max):
+        """A body out of ``(field, plain value)`` pairs, ascending by field."""
+        cdef pos_value[128] given
+        cdef pos_fault fault
+        cdef size_t size
+        cdef size_t count = 0
+        cdef bytes value
+        cdef bytearray body = bytearray(size_max)
+        if not 0 <= mti <= 0xFFFF:
+            raise ValueError(f"mti is four digits, not {mti:#x}")
+        if len(values) > 128:
+            raise ValueError(f"at most 128 fields, not {len(values)}")
+        held = [value for _, value in values]  # the bytes live until the call is over
+        for field, value in values:
+            if not 0 <= field <= 255:
+                raise ValueError(f"no field {field}")
+            given[count].field = <uint8_t>field
+            given[count].value = <const uint8_t *>value
+            given[count].size = <uint32_t>len(value)
+            count += 1
+        cdef pos_status status = pos_message_build(
+            self.spec, <uint16_t>mti, given, count, body, size_max, &size, &fault)
+        if status != 0:
+            raise exception_of(status, &fault)
+        del held
+        return bytes(body[:size])
+
+    # ---- rules and MAC coverage -----------------------------------------------------------------
+    def kind(self, bytes body not None):
+        """``(kind, rule name, Chinese name, is an answer, answer MTI)``."""
+        cdef pos_message message
+        cdef pos_kind_facts facts
+        self._parsed(body, &message)
+        checked(pos_message_kind(self.spec, &message, &facts), f"message type {message.mti:04x}")
+        return (pos_kind_name(facts.kind).decode(), facts.name.decode(), facts.name_zh.decode(),
+                bool(facts.is_answer), facts.answer_mti)
+
+    def check(self, bytes body not None):
+        """Raise where a field is missing or not allowed by the rule of this message."""
+        cdef pos_message message
+        cdef pos_fault fault
+        self._parsed(body, &message)
+        cdef pos_status status = pos_message_check(self.spec, &message, &fault)
+        if status != 0:
+            raise exception_of(status, &fault)
+
+    def mac_cover(self, bytes body not None):
+        """``(bytes covered, algorithm, output, MAC field's bytes or None)``."""
+        cdef pos_message message
+        cdef pos_mac_cover cover
+        self._parsed(body, &message)
+        pos_message_mac_cover(self.spec, &message, &cover)
+        mac = cover.mac[:cover.mac_size] if cover.mac != NULL else None
+        return cover.size, cover.algorithm, cover.output, mac
+
+    # ---- many at once ---------------------------------------------------------------------------
+    def parse_many(self, const uint8_t[::1] buffer not None, const uint64_t[::1] offsets not None,
+                   dict columns not None):
+        """Fill the caller's arrays; how many rows have no fault. Runs without the GIL."""
+        cdef pos_columns into
+        cdef uint16_t[::1] mti = columns["mti"]
+        cdef uint64_t[:, ::1] bitmap = columns["bitmap"]
+        cdef uint32_t[::1] stan = columns["stan"]
+        cdef int64_t[::1] amount = columns["amount_minor"]
+        cdef uint32_t[::1] processing = columns["processing"]
+        cdef uint8_t[:, ::1] tid = columns["tid"]
+        cdef uint8_t[:, ::1] mid = columns["mid"]
+        cdef uint8_t[:, ::1] rrn = columns["rrn"]
+        cdef uint8_t[:, ::1] response = columns["response"]
+        cdef uint16_t[:, ::1] field_offset = columns["field_offset"]
+        cdef uint16_t[:, ::1] field_size = columns["field_size"]
+        cdef uint8_t[::1] status = columns["status"]
+        cdef uint16_t[::1] fault_field = columns["fault_field"]
+        cdef uint16_t[::1] fault_part = columns["fault_part"]
+        cdef uint32_t[::1] fault_offset = columns["fault_offset"]
+        cdef size_t size = <size_t>buffer.shape[0]
+        cdef size_t count = <size_t>offsets.shape[0]
+        cdef size_t good = 0
+        cdef pos_status answer
+        if count < 2:
+            return 0
+        count -= 1
+        if mti.shape[0] != <Py_ssize_t>count:
+            raise ValueError("columns have as many rows as there are messages")
+        into.mti = &mti[0]
+        into.bitmap = &bitmap[0, 0]
+        into.stan = &stan[0]
+        into.amount_minor = &amount[0]
+        into.processing = &processing[0]
+        into.tid = <char *>&tid[0, 0]
+        into.mid = <char *>&mid[0, 0]
+        into.rrn = <char *>&rrn[0, 0]
+        into.response = <char *>&response[0, 0]
+        into.field_offset = &field_offset[0, 0]
+        into.field_size = &field_size[0, 0]
+        into.status = &status[0]
+        into.fault_field = &fault_field[0]
+        into.fault_part = &fault_part[0]
+        into.fault_offset = &fault_offset[0]
+        cdef const uint8_t *data = &buffer[0] if size > 0 else NULL
+        with nogil:
+            answer = pos_message_parse_many(self.spec, data, size, &offsets[0], count, &into,
+                                            &good)
+        checked(answer, "offsets ascend within the buffer")
+        return good

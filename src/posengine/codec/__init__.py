@@ -1,0 +1,13 @@
+"""Dialects as data, and the messages that they say how to read."""
+
+from __future__ import annotations
+
+from posengine.codec.columns import Columns
+from posengine.codec.message import Message, Mti
+from posengine.codec.schema import SpecError
+from posengine.codec.source import dialect_names
+from posengine.codec.spec import Frame, Kind, MacCover, Spec
+
+__all__ = [
+    "Columns", "Frame", "Kind", "MacCover", "Message", "Mti", "Spec", "SpecError", "dialect_names",
+]

@@ -1,0 +1,97 @@
+"""Columns: many messages as NumPy arrays, one row a message.
+
+The core fills them (``native/message/many.c``); nothing here runs once a message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posengine._native.codec import Core
+from posengine._native.status import statuses
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Facts of ``n`` messages. Numbers are 0 and text is blank where a message has none.
+
+    A row whose ``status`` is not 0 keeps what came before its fault; ``fault_field``,
+    ``fault_part`` and ``fault_offset`` say where that was. ``field_offset`` and ``field_size`` are
+    ``(n, field_max + 1)``: where each field's value lies, from the start of its message; size 0
+    and offset 0 where it is absent.
+    """
+
+    mti: NDArray[np.uint16]  # BCD: 0x0200
+    bitmap: NDArray[np.uint64]  # (n, 2); field f is bit (f - 1) % 64 of word (f - 1) // 64
+    stan: NDArray[np.uint32]
+    amount_minor: NDArray[np.int64]
+    processing: NDArray[np.uint32]
+    tid: NDArray[np.bytes_]  # S8
+    mid: NDArray[np.bytes_]  # S15
+    rrn: NDArray[np.bytes_]  # S12
+    response: NDArray[np.bytes_]  # S2
+    field_offset: NDArray[np.uint16]
+    field_size: NDArray[np.uint16]
+    status: NDArray[np.uint8]  # 0: fine
+    fault_field: NDArray[np.uint16]
+    fault_part: NDArray[np.uint16]
+    fault_offset: NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.mti)
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """Which rows parsed."""
+        found: NDArray[np.bool_] = self.status == 0
+        return found
+
+    def has(self, field: int) -> NDArray[np.bool_]:
+        """Which rows have a field."""
+        bit = np.uint64(1 << (field - 1) % 64)
+        found: NDArray[np.bool_] = (self.bitmap[:, (field - 1) // 64] & bit).astype(np.bool_)
+        return found
+
+    def status_names(self) -> NDArray[np.str_]:
+        """The status of each row by name: ``"OK"``, ``"FIELD_SHORT"``, ..."""
+        names = np.array([name for name, _, _ in statuses()])
+        found: NDArray[np.str_] = names[self.status]
+        return found
+
+
+_TEXT = {"tid": 8, "mid": 15, "rrn": 12, "response": 2}
+_DTYPES = {
+    "mti": "u2", "bitmap": "u8", "stan": "u4", "amount_minor": "i8", "processing": "u4",
+    "field_offset": "u2", "field_size": "u2", "status": "u1", "fault_field": "u2",
+    "fault_part": "u2", "fault_offset": "u4",
+}
+
+
+def parse_columns(core: Core, buffer: Any, offsets: Any) -> Columns:
+    """Every message of a buffer as columns; message ``i`` is ``buffer[offsets[i]:offsets[i + 1]]``.
+
+    Raises:
+        ArgumentFault: the offsets do not ascend within the buffer.
+    """
+    edges = np.ascontiguousarray(offsets, dtype=np.uint64)
+    if edges.ndim != 1:
+        raise ValueError(f"offsets have one dimension, not {edges.ndim}")
+    count = max(len(edges) - 1, 0)
+    width = core.field_max() + 1
+    shapes: dict[str, tuple[int, ...]] = {
+        "bitmap": (count, 2), "field_offset": (count, width), "field_size": (count, width),
+    }
+    raw: dict[str, NDArray[Any]] = {
+        name: np.empty(shapes.get(name, (count,)), dtype=dtype) for name, dtype in _DTYPES.items()
+    }
+    for name, size in _TEXT.items():
+        raw[name] = np.empty((count, size), dtype=np.uint8)
+    if count:
+        core.parse_many(buffer, edges, raw)
+    for name, size in _TEXT.items():
+        raw[name] = raw[name].reshape(-1).view(f"S{size}")
+    return Columns(**{field.name: raw[field.name] for field in fields(Columns)})

@@ -1,0 +1,182 @@
+"""A parsed message: an immutable mapping from field number to value.
+
+    message[4]            "000000012345"     as the dialect's content says: bytes for b, else str
+    message.mti           Mti("0200")
+    message.parts(60)     {"type": "22", "batch": "000001", ...}
+    str(message)          masked: no PAN, track, PIN block or other secret leaves this way
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from posengine._native.codec import Core, FieldFacts, Parsed, Place
+from posengine.codec.plain import MASK, masked, plain_to_python
+
+
+class Mti(str):
+    """A message type: four digits; ``str(mti)`` is them.
+
+    ``version`` 0 is ISO 8583:1987, 1 1993, 2 2003; ``number`` is the BCD of the core, 0x0200.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, number: int) -> Mti:
+        """The type that the core writes as ``number``: 0x0200 is ``"0200"``."""
+        return cls(f"{number:04x}")
+
+    @property
+    def number(self) -> int:
+        return int(self, 16)
+
+    @property
+    def version(self) -> int:
+        return int(self[0])
+
+    @property
+    def is_answer(self) -> bool:
+        """The third digit is odd: a response to a request or an advice."""
+        return int(self[2]) % 2 == 1
+
+    def __repr__(self) -> str:
+        return f"Mti({str.__repr__(self)})"
+
+
+class Message(Mapping[int, "str | bytes"]):
+    """Fields by number, decoded when first asked for. Made by ``Spec.parse``.
+
+    ``body`` is what it was parsed from, kept as long as the message is; ``place(4)`` says where a
+    field's value lies in it.
+    """
+
+    __slots__ = ("_core", "_facts", "_parsed", "_roles", "_values", "body")
+
+    def __init__(
+        self,
+        body: bytes,
+        parsed: Parsed,
+        *,
+        core: Core,
+        facts: Mapping[int, FieldFacts],
+        roles: Mapping[str, int],
+    ) -> None:
+        self.body = body
+        self._parsed = parsed
+        self._core = core
+        self._facts = facts
+        self._roles = roles
+        self._values: dict[int, str | bytes] = {}
+
+    # ---- the mapping ---------------------------------------------------------------------------
+    def __getitem__(self, field: int) -> str | bytes:
+        value = self._values.get(field)
+        if value is None:
+            value = plain_to_python(self._facts[field].content, self._parsed.values[field])
+            self._values[field] = value
+        return value
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._parsed.values)
+
+    def __len__(self) -> int:
+        return len(self._parsed.values)
+
+    def __hash__(self) -> int:
+        return hash(self.body)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Message):
+            return self.body == other.body and self._core.digest() == other._core.digest()
+        return super().__eq__(other)
+
+    # ---- by name -------------------------------------------------------------------------------
+    @property
+    def mti(self) -> Mti:
+        return Mti.of(self._parsed.mti)
+
+    @property
+    def stan(self) -> str | None:
+        """System trace audit number, six digits; None where the message has none."""
+        return self._text("stan")
+
+    @property
+    def rrn(self) -> str | None:
+        """Retrieval reference number, 12 characters."""
+        return self._text("rrn")
+
+    @property
+    def tid(self) -> str | None:
+        """Terminal id, eight characters, blanks included."""
+        return self._text("tid")
+
+    @property
+    def mid(self) -> str | None:
+        """Merchant id, 15 characters, blanks included."""
+        return self._text("mid")
+
+    @property
+    def amount(self) -> int | None:
+        """Amount in minor units."""
+        text = self._text("amount")
+        return None if text is None else int(text)
+
+    def _text(self, role: str) -> str | None:
+        field = self._roles.get(role, 0)
+        if field not in self:
+            return None
+        value = self[field]
+        return value if isinstance(value, str) else value.decode("ascii", "surrogateescape")
+
+    # ---- inside of fields ----------------------------------------------------------------------
+    def place(self, field: int) -> Place:
+        """Offset from the start of the body, bytes, and units of a field's value."""
+        return self._parsed.places[field]
+
+    def parts(self, field: int) -> Mapping[str, str | bytes]:
+        """The nested layout of a field, in order: parts by name, TLV values by tag.
+
+        A tag that comes again is ``"72#2"``; the parts of a repeated group are ``"stan.1"``,
+        ``"stan.2"``. Empty where the field has no layout or does not fit it.
+
+        Raises:
+            KeyError: the message has no such field.
+        """
+        return MappingProxyType(self._parts(field, is_masked=False))
+
+    def _parts(self, field: int, *, is_masked: bool) -> dict[str, str | bytes]:
+        if field not in self:
+            raise KeyError(field)
+        found: dict[str, str | bytes] = {}
+        for part in self._core.parts(self.body, field):
+            value = plain_to_python(part.content, part.value)
+            if is_masked:
+                value = MASK if part.is_constructed else masked(part.secrecy, value)
+            key, again = part.key, 1
+            while key in found:
+                again += 1
+                key = f"{part.key}#{again}"
+            found[key] = value
+        return found
+
+    # ---- for people -----------------------------------------------------------------------------
+    def masked(self, field: int) -> str:
+        """A field as it may be shown: PANs first six and last four, secrets not at all."""
+        facts = self._facts[field]
+        if facts.secrecy != "open" or not facts.has_layout:
+            return masked(facts.secrecy, self[field])
+        if not self[field]:
+            return ""
+        parts = self._parts(field, is_masked=True)
+        if parts:
+            return "{" + " ".join(f"{key}={value!s}" for key, value in parts.items()) + "}"
+        # A value that does not fit its layout may hold the secrets of one that does.
+        return MASK
+
+    def __str__(self) -> str:
+        return " ".join([self.mti, *(f"{field}={self.masked(field)}" for field in self)])
+
+    def __repr__(self) -> str:
+        return f"<Message {self}>"
