@@ -66,6 +66,8 @@ def field(raw: bytes, output: str, size: int = 8) -> bytes:
 
 
 def _zero_padded(covered: bytes, size: int) -> bytes:
+    if not covered:
+        return bytes(size)  # ISO/IEC 9797-1, padding method 1: at least one block
     return covered + bytes(-len(covered) % size)
 
 

@@ -22,6 +22,10 @@ _VALUES = {digit: value for value, digit in enumerate(HEX_DIGITS)} | {
 }
 
 
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
 def _size(cipher: str) -> int:
     return 16 if cipher == "sm4" else 8
 
@@ -35,7 +39,7 @@ def _cipher(key: bytes | native.Key | None, cipher: str | None) -> str:
 def _account(pan: str | None, size: int) -> bytes:
     if pan is None:
         return bytes(size)
-    if not pan.isdecimal() or not 13 <= len(pan) <= 19:
+    if not _is_digits(pan) or not 13 <= len(pan) <= 19:
         raise ValueError("an account number has 13 to 19 digits")
     return bytes.fromhex(pan[-13:-1].rjust(2 * size, "0"))
 
@@ -64,7 +68,7 @@ def pin_block(
     """
     chosen = _cipher(pik, cipher)
     size = _size(chosen)
-    if not pin.isdecimal() or not PIN_SIZE_MIN <= len(pin) <= PIN_SIZE_MAX:
+    if not _is_digits(pin) or not PIN_SIZE_MIN <= len(pin) <= PIN_SIZE_MAX:
         raise ValueError(f"a PIN has {PIN_SIZE_MIN} to {PIN_SIZE_MAX} digits")
     clear = bytes.fromhex(f"0{len(pin):X}{pin}".ljust(2 * size, "F"))
     block = _xor(clear, _account(pan, size))
@@ -87,7 +91,7 @@ def pin_of(
     length = int(digits[1], 16)
     pin, rest = digits[2 : 2 + length], digits[2 + length :]
     is_right = digits[0] == "0" and PIN_SIZE_MIN <= length <= PIN_SIZE_MAX
-    if not is_right or not pin.isdecimal() or rest.strip("F"):
+    if not is_right or not _is_digits(pin) or rest.strip("F"):
         raise ValueError("not a PIN block under this key and account number")
     return pin
 
