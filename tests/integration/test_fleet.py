@@ -1,7 +1,7 @@
 """Goal: a fleet with every fault on agrees with a right host, and finds out a wrong one.
 
-Method: the fleet over real sockets against the slow host of tests/oracle, right and with each of
-its defects; the same seed twice gives the same days.
+Method: the fleet, with the product's codec and MACs, over real sockets against the slow host of
+tests/oracle, which has its own; right and with each of its defects.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from typing import Any
 
 import pytest
 
-from oracle.host import Host, SlowDialect
+from oracle.host import Host
 from posengine.errors import Address
 from posengine.simulate.faults import NAMES, Faults
 from posengine.simulate.fleet import Fleet, Plan, beliefs
+from posengine.simulate.product import load_dialect
 from posengine.simulate.report import Report
 from posengine.simulate.terminal import Identity
 
 TMK = bytes.fromhex("11" * 16)
 MID = "898000000000001"
+DIALECT = load_dialect("unionpay-terminal")
 SIGN_ONS = ("001", "003", "004")
 EVERY_FAULT = Faults({name: 0.03 for name in NAMES})
 
@@ -80,7 +82,7 @@ def run(
         fleet = Fleet(
             Plan(address=address, transactions=transactions, deadline_s=50, **plan),
             identities(terminals),
-            dialect=SlowDialect(),
+            dialect=DIALECT,
             clock=time.monotonic,
         )
         report = fleet.run()
@@ -158,7 +160,7 @@ def test_a_host_that_never_answers_is_reversed_and_named() -> None:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         plan = Plan(server.server_address, transactions=1, answer_s_max=0.1)  # type: ignore[arg-type]
-        fleet = Fleet(plan, identities(1), dialect=SlowDialect(), clock=time.monotonic)
+        fleet = Fleet(plan, identities(1), dialect=DIALECT, clock=time.monotonic)
         report = fleet.run()
         server.shutdown()
         thread.join()
@@ -168,6 +170,6 @@ def test_a_host_that_never_answers_is_reversed_and_named() -> None:
 
 def test_a_host_that_is_not_there_is_an_error() -> None:
     plan = Plan(("127.0.0.1", 9), transactions=1, connect_s_max=0.3)
-    fleet = Fleet(plan, identities(1), dialect=SlowDialect(), clock=time.monotonic)
+    fleet = Fleet(plan, identities(1), dialect=DIALECT, clock=time.monotonic)
     with pytest.raises(Address, match="nobody answers"):
         fleet.run()

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from oracle.codec import Codec
 from oracle.host import Host, SlowDialect, build, parse
-from posengine.simulate import closing
+from posengine.simulate import closing, habits
 from posengine.simulate.cards import Card, check_digit, make_card
 from posengine.simulate.exchange import Reply, Shot, voucher_of
 from posengine.simulate.report import Report
@@ -42,6 +43,7 @@ class Bench:
             options=Options(**options),
         )
         self.sent: list[Any] = []
+        self.frames: list[bytes] = []
 
     def run(self, talk: Any, touch: Touch | None = None) -> Any:
         """Drives a job to its end; ``touch`` may change an answer or swallow it."""
@@ -51,6 +53,7 @@ class Bench:
                 shot = talk.send(reply)
             except StopIteration as end:
                 return end.value
+            self.frames.append(shot.frame)
             self.sent.append(parse(shot.frame[13:]))
             answer = self.host.answer(shot.frame)
             requirement, body = DIALECT.unframe(answer)
@@ -435,6 +438,40 @@ def test_a_host_that_calls_a_wrong_total_balanced_is_found(bench: Bench) -> None
 def test_an_approved_mistake_is_a_disagreement(bench: Bench) -> None:
     bench.run(bench.terminal.perform(Want("sale", 1000, "swipe", CARD, is_mistake=True)))
     assert [found.what for found in bench.report.disagreements] == ["mistake"]
+
+
+# ---- the dialect's own rules ---------------------------------------------------------------------
+def test_every_message_of_a_busy_day_keeps_the_rules_of_its_kind() -> None:
+    """Judged by the oracle of frames and messages, which knows the dialect file alone."""
+    codec = Codec("unionpay-terminal")
+    bench = Bench()
+    kinds = set()
+    for network in ("001", "003", "004"):
+        bench.terminal.identity = Identity(TID, MID, TMK, network)
+        bench.run(bench.terminal.make_ready())
+        bench.run(bench.terminal.download({"001": 1, "003": 4, "004": 5}[network]))
+        loses = silence_of("0210", 2)
+        names = [*habits.MIX, "preauth", "completion", "adjust", "tip_adjust"] * 12
+        for name in Random(network).sample(names, len(names)):
+            if name == "echo":
+                bench.run(bench.terminal.echo())
+            elif name == "status_upload":
+                bench.run(bench.terminal.upload_status())
+            else:
+                want = habits.choose(name, bench.terminal.ledger, bench.terminal.chance)
+                bench.run(bench.terminal.perform(want), loses)
+        bench.run(closing.settle(bench.terminal, wrong_by=int(network == "001")))
+    for frame in bench.frames:
+        cut = codec.cut(frame)
+        parsed = codec.parse(cut.body)
+        kinds.add(codec.check(parsed)["kind"])
+    assert kinds >= {
+        *("SIGN_ON", "SIGN_OFF", "ECHO", "STATUS_UPLOAD", "DOWNLOAD", "DOWNLOAD_END"),
+        *("DOWNLOAD_QUERY", "BALANCE", "SALE", "SALE_VOID", "REFUND", "PREAUTH", "PREAUTH_VOID"),
+        *("COMPLETION", "COMPLETION_VOID", "COMPLETION_ADVICE", "OFFLINE_SALE", "EC_SALE"),
+        *("QR_SALE", "QR_VOID", "QR_REFUND", "SCRIPT_RESULT", "ADJUST", "TIP_ADJUST"),
+        *("REVERSAL", "SETTLE", "BATCH_DETAIL", "BATCH_ADVICE", "BATCH_CHIP", "BATCH_END"),
+    }
 
 
 # ---- small things -------------------------------------------------------------------------------

@@ -102,8 +102,7 @@ def _records(terminal: Terminal, *, is_balanced: bool) -> Iterator[tuple[int, Fi
         if _is_chip(deal):
             chip = trades.chip_data(deal.amount, terminal.chance)
             network = "203" if is_balanced else "205"
-            stan = terminal.next_stan()
-            yield 1, trades.chip_certificate(desk, deal, network, stan, chip)
+            yield 1, trades.chip_certificate(desk, deal, network, chip)
     if is_balanced:
         return
     stripes = [deal for deal in online if not _is_chip(deal)]

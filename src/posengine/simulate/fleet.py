@@ -318,6 +318,7 @@ def _belief(deal: Deal) -> Mapping[str, object]:
         "batch": int(deal.batch),
         "stan": int(deal.stan),
         "amount": deal.amount,
+        "is_foreign": deal.is_foreign,
         "state": deal.state,
         "response": deal.response,
         "rrn": deal.rrn,

@@ -125,6 +125,8 @@ def _about(name: str, original: Deal, chance: Random) -> Want:
         amount -= original.refunded
     elif name in ("completion", "completion_advice") and amount > 1:
         amount = chance.randint(amount // 2, amount)
+    elif name in ("adjust", "tip_adjust"):
+        amount = max(1, amount // 10)  # what is added
     return Want(
         name,
         amount=amount,
@@ -132,6 +134,7 @@ def _about(name: str, original: Deal, chance: Random) -> Want:
         card=original.card,
         qr=original.qr,
         original=original,
+        tip=amount if name == "tip_adjust" else 0,
     )
 
 

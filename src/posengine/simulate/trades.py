@@ -141,7 +141,7 @@ def management(
 ) -> Fields:
     """Sign-on, sign-off, echo, status and downloads: 41, 42, 60, where wanted 11, 62 and 63."""
     fields: Fields = {41: desk.tid, 42: desk.mid, 60: "00" + desk.batch + network}
-    for number, value in ((11, stan), (62, text), (63, operator)):
+    for number, value in ((11, stan), (62, text.encode()), (63, operator)):
         if value:
             fields[number] = value
     return fields
@@ -164,21 +164,21 @@ def detail_record(deal: Deal) -> str:
     return f"{'01' if deal.is_foreign else '00'}{deal.stan}{account:0>20}{deal.amount:012d}"
 
 
-def chip_certificate(desk: Desk, deal: Deal, network: str, stan: str, chip: bytes) -> Fields:
-    """0320 with a chip transaction's certificate (203 balanced, 205 unbalanced)."""
+def chip_certificate(desk: Desk, deal: Deal, network: str, chip: bytes) -> Fields:
+    """0320 with a chip transaction's certificate (203 balanced, 205 unbalanced), under its STAN."""
     assert deal.card is not None
     foreign = "01" if deal.is_foreign else "00"
     return {
         2: deal.card.pan,
         4: f"{deal.amount:012d}",
-        11: stan,
+        11: deal.stan,
         22: ENTRY_MODES[deal.entry] + "2",
         23: deal.card.sequence,
         41: desk.tid,
         42: desk.mid,
         55: chip,
         60: "00" + desk.batch + network + _reader(deal.entry),
-        62: f"61{foreign}00{deal.amount:012d}{CURRENCY}",
+        62: f"61{foreign}00{deal.amount:012d}{CURRENCY}".encode(),
     }
 
 
@@ -226,17 +226,17 @@ def _refer(fields: Fields, trade: Trade, original: Deal) -> None:
 
 def _show_code(fields: Fields, trade: Trade, want: Want) -> None:
     if trade.name == "qr_sale":
-        fields[59] = f"A3{len(want.qr):03d}{want.qr}"
+        fields[59] = f"A3{len(want.qr):03d}{want.qr}".encode()
     elif want.original is not None and want.original.voucher:
         voucher = want.original.voucher
-        fields[59] = f"A4{len(voucher):03d}{voucher}"
+        fields[59] = f"A4{len(voucher):03d}{voucher}".encode()
 
 
 def _show_card(fields: Fields, want: Want, desk: Desk, dialect: Dialect, chance: Random) -> None:
     card, keys = want.card, desk.keys
     assert card is not None and keys is not None
     is_concealed = False
-    if want.entry in ("swipe", "chip", "contactless"):
+    if want.entry in ("swipe", "chip", "contactless") and want.trade != "script_result":
         is_concealed = bool(keys.tdk)
         track = card.track2
         fields[35] = dialect.conceal_track(keys.tdk, track) if is_concealed else track
