@@ -26,7 +26,6 @@ from oracle.forms import (
     first_bad_byte,
     is_bcd,
     is_hex,
-    number_of_prefix,
     prefix_size,
     value_of,
     wire_size,
@@ -69,8 +68,6 @@ class Codec:
 
     def parse(self, body: bytes) -> Parsed:
         """Raises Fault."""
-        if len(body) > self.spec["frame"]["size_max"]:
-            raise Fault("FIELD_LENGTH", 0, 0)
         mti, offset = self._mti(body)
         present, offset = self._bitmap(body, offset)
         values: dict[int, Value] = {}
@@ -108,6 +105,9 @@ class Codec:
 
     def _bitmap(self, body: bytes, offset: int) -> tuple[list[int], int]:
         bits, offset = self._sixty_four(body, offset, first=1)
+        if self.spec["message"].get("secondary", "announced") == "always":
+            more, offset = self._sixty_four(body, offset, first=65)
+            return [number for number in bits if number != 1] + more, offset
         if 1 in bits:
             if self.spec["message"]["field_max"] == 64:
                 raise Fault("FIELD_BITMAP", 0, offset - self._bitmap_size())
@@ -137,7 +137,6 @@ class Codec:
         self, body: bytes, offset: int, number: int
     ) -> tuple[Value, tuple[int, int, int], int]:
         rule = self.fields[number]
-        start = offset
         if rule["length"] == "fixed":
             units = rule["size"]
         else:
@@ -147,10 +146,6 @@ class Codec:
         if size > left:
             raise Fault("FIELD_SHORT", number, offset, wanted=size, left=left)
         raw = body[offset : offset + size]
-        if is_bcd(rule) and rule["counts"] == "bytes" and rule["length"] != "fixed":
-            units -= _filler_count(rule, raw)
-            if not rule["size_min"] <= units <= rule["size_max"]:
-                raise Fault("FIELD_LENGTH", number, start)
         bad = first_bad_byte(rule, raw, units)
         if bad is not None:
             raise Fault("FIELD_CONTENT", number, offset + bad)
@@ -163,16 +158,23 @@ class Codec:
         raw = body[offset : offset + size]
         if len(raw) < size:
             raise Fault("FIELD_SHORT", number, offset, wanted=size, left=len(raw))
-        count = number_of_prefix(rule, raw)
-        if count is None:
-            raise Fault("FIELD_LENGTH", number, offset)
+        if rule["prefix"] == "binary":
+            count = int.from_bytes(raw, "big")
+        else:
+            digits = (
+                raw.hex()
+                if rule["prefix"] == "bcd"
+                else "".join(character(byte, rule["prefix"]) for byte in raw)
+            )
+            if not all(digit in "0123456789" for digit in digits):
+                raise Fault("FIELD_LENGTH", number, offset)
+            count = int(digits)
         units, limit = count, rule["size_max"]
         if rule["counts"] == "bytes":
             if is_hex(rule) and count % 2:
                 raise Fault("FIELD_LENGTH", number, offset)
             if is_bcd(rule):
-                sign = 1 if rule["content"] == "xn" and count else 0
-                units, limit = sign + (count - sign) * 2, limit + 1  # a filler may be one more
+                units, limit = count * 2, limit + limit % 2
             elif is_hex(rule):
                 units = count // 2
         if not rule["size_min"] <= units <= limit:
@@ -243,12 +245,11 @@ class Codec:
         self, layout: dict[str, Any], parsed: Parsed, body: bytes, number: int
     ) -> tuple[Part, ...]:
         offset, size, units = parsed.places[number]
-        raw, rule = body[offset : offset + size], self.fields[number]
         if layout["form"] == "tlv":
-            return tlv_parts(layout, rule, raw, offset)
+            return tlv_parts(layout, body[offset : offset + size], offset)
         if layout["form"] == "ber-tlv":
-            return ber_parts(raw, offset)
-        return positional_parts(layout, rule, raw, offset, units)
+            return ber_parts(layout, body[offset : offset + size], offset)
+        return positional_parts(layout, self.fields[number], parsed.fields[number], offset, units)
 
     # ---- messages: writing -----------------------------------------------------------------------
 
@@ -271,8 +272,9 @@ class Codec:
         bits = ["0"] * 128
         for number in numbers:
             bits[number - 1] = "1"
-        count = 128 if any(number > 64 for number in numbers) else 64
-        if count == 128:
+        is_always = self.spec["message"].get("secondary", "announced") == "always"
+        count = 128 if is_always or any(number > 64 for number in numbers) else 64
+        if count == 128 and not is_always:
             bits[0] = "1"
         raw = bytes(int("".join(bits[at : at + 8]), 2) for at in range(0, count, 8))
         form = self.spec["message"]["bitmap"]
@@ -362,14 +364,6 @@ class Codec:
                 header = header[:2] + bytes([header[2] & 0xF0 | requirement]) + header[3:]
         rest = tpdu + header + body
         return frame_length_written(form, len(rest)) + rest
-
-
-def _filler_count(rule: dict[str, Any], raw: bytes) -> int:
-    """1 where BCD that is counted in bytes has a filler nibble at its end, else 0."""
-    nibbles = raw[1 if rule["content"] == "xn" else 0 :].hex().upper()
-    if not nibbles:
-        return 0
-    return int(nibbles[0 if rule["justify"] == "right" else -1] == rule["filler"])
 
 
 def _fits(mask: str, fact: str | None) -> bool:

@@ -2,8 +2,9 @@
 
     file ─▶ base below it ─▶ settings over it ─▶ defaults into the fields ─▶ dict
 
-A file over its base: fields, layouts, key blocks, defaults and settings are replaced whole, the
-other tables key by key, kinds by name (those of the file are asked first).
+Rules of merging (docs/reference/spec_format.md says them in words):
+  tables are merged key by key; a value replaces a value; a ``[[kind]]`` replaces the base's kind of
+  the same name where that stood, and a new one comes before all of the base's.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from typing import Any
 DIALECTS = Path(__file__).parents[2] / "src/posengine/codec/dialects"
 
 # What a field has where neither it nor [default.<content>] says.
-TEXT = {"encoding": "ascii", "justify": "left", "filler": " "}
 FIELD_DEFAULTS: dict[str, dict[str, Any]] = {
-    "n": {"encoding": "ascii", "filler": "0"},
+    "n": {"encoding": "ascii", "justify": "right", "filler": "0"},
     "xn": {"encoding": "ascii", "justify": "right", "filler": "0"},
     "z": {"encoding": "ascii", "justify": "left", "filler": "0"},
-    "a": TEXT,
-    "an": TEXT,
-    "ans": TEXT,
-    "b": {"encoding": "binary", "justify": "left", "filler": ""},
+    "a": {"encoding": "ascii", "justify": "left", "filler": " "},
+    "an": {"encoding": "ascii", "justify": "left", "filler": " "},
+    "ans": {"encoding": "ascii", "justify": "left", "filler": " "},
+    "b": {"encoding": "binary", "justify": "left", "filler": "00"},
 }
 
 
@@ -32,11 +32,9 @@ def dialect_of(
     name_or_path: str | Path, *, settings: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """The whole dialect as one dict: bases merged, settings applied, defaults filled in."""
-    merged = copy.deepcopy(_merged(Path(name_or_path)))
-    for name, value in (settings or {}).items():
-        knob = merged["settings"][name]
-        for path in knob.get("paths") or [knob["path"]]:
-            _set(merged, path, value)
+    merged = _merged(Path(name_or_path))
+    for path, value in (settings or {}).items():
+        _set(merged, path, value)
     return completed(merged)
 
 
@@ -45,8 +43,9 @@ def completed(merged: dict[str, Any]) -> dict[str, Any]:
     for number, field in merged["field"].items():
         content = field["content"]
         defaults = dict(FIELD_DEFAULTS[content])
-        defaults.setdefault("justify", "right" if field["length"] == "fixed" else "left")
-        merged["field"][number] = {
+        if field["length"] != "fixed" and content in ("n", "z"):
+            defaults["justify"] = "left"
+        whole = {
             "prefix": "ascii",
             "counts": "units",
             "size_min": 0,
@@ -56,6 +55,7 @@ def completed(merged: dict[str, Any]) -> dict[str, Any]:
             **merged.get("default", {}).get(content, {}),
             **field,
         }
+        merged["field"][number] = whole
     return merged
 
 
@@ -66,26 +66,32 @@ def _merged(path: Path) -> dict[str, Any]:
     base = own["dialect"].pop("base", None)
     if base is None:
         return own
-    beside = path.parent / base
-    return _over(_merged(beside if beside.is_file() else Path(base)), own)
+    beside = path.parent / f"{base}.toml"
+    below = _merged(beside if beside.exists() else Path(base))
+    return _over(below, own)
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    result = dict(below)
+    result = copy.deepcopy(below)
     for key, value in above.items():
         if key == "kind":
-            own = {kind["name"] for kind in value}
-            result["kind"] = value + [k for k in below.get("kind", []) if k["name"] not in own]
-        elif key == "keys":
-            blocks = {**below.get("keys", {}).get("block", {}), **value.get("block", {})}
-            result["keys"] = {**below.get("keys", {}), **value, "block": blocks}
+            result["kind"] = _kinds_over(result.get("kind", []), value)
+        elif isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = _over(result[key], value)
         else:
-            result[key] = {**below.get(key, {}), **value}
+            result[key] = copy.deepcopy(value)
     return result
 
 
+def _kinds_over(below: list[dict[str, Any]], above: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    names = {kind["name"] for kind in below}
+    replaced = {kind["name"]: kind for kind in above}
+    fresh = [kind for kind in above if kind["name"] not in names]
+    return fresh + [replaced.get(kind["name"], kind) for kind in below]
+
+
 def _set(merged: dict[str, Any], path: str, value: Any) -> None:
-    """``field.60.size_max``, ``kind.qr-sale.entry``: a list is entered by name."""
+    """``field.60.size_max``, ``kind.qr-sale.entry``, ``layout.f60.parts.network.optional``."""
     place: Any = merged
     *steps, last = path.split(".")
     for step in steps:

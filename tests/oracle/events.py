@@ -30,7 +30,6 @@ def events_of(codec: Codec, data: bytes, *, is_frame: bool) -> list[str]:
     for number, value in parsed.fields.items():
         lines.append(f"off={start + parsed.places[number][0]} field {number} {shown(value)}")
         for part in parsed.parts.get(number, ()):
-            name = f"{number}.{part.name}" + (f".{part.group}" if part.group else "")
-            lines.append(f"off={start + part.offset} part {name} {shown(part.value)}")
+            lines.append(f"off={start + part.offset} part {number}.{part.name} {shown(part.value)}")
     lines.append(f"off={start + len(body)} end")
     return lines

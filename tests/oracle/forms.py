@@ -14,7 +14,8 @@ ALPHABET = {
     "a": LETTERS + b" ",
     "an": DIGITS + LETTERS + b" ",
     "ans": PRINTABLE,
-    "z": DIGITS + b"=ABCDEF",
+    "z": DIGITS + b"=D",
+    "xn": DIGITS + b"CD",
 }
 PREFIX_DIGITS = {"L": 1, "LL": 2, "LLL": 3, "LLLL": 4}
 PREFIX_BINARY = {"L": 1, "LL": 1, "LLL": 2, "LLLL": 2}
@@ -61,17 +62,6 @@ def prefix_size(rule: dict[str, Any]) -> int:
     return digits
 
 
-def number_of_prefix(rule: dict[str, Any], raw: bytes) -> int | None:
-    """What a length prefix says; None where it is not of digits."""
-    if rule["prefix"] == "binary":
-        return int.from_bytes(raw, "big")
-    if rule["prefix"] == "bcd":
-        digits = raw.hex()
-    else:
-        digits = "".join(character(byte, rule["prefix"]) for byte in raw)
-    return int(digits) if all(digit in "0123456789" for digit in digits) else None
-
-
 def prefix_written(rule: dict[str, Any], count: int) -> bytes:
     """The length prefix of ``count``."""
     size = prefix_size(rule)
@@ -93,44 +83,41 @@ def wire_size(rule: dict[str, Any], units: int) -> int:
 def first_bad_byte(rule: dict[str, Any], raw: bytes, units: int) -> int | None:
     """Index of the first byte that is not of the field's content; None where all are."""
     content, encoding = rule["content"], rule["encoding"]
-    if encoding == "binary":
+    if content == "b" and encoding == "binary":
+        return None
+    if is_hex(rule):
+        form = "ascii" if encoding == "hex" else "ebcdic"
+        for index, byte in enumerate(raw):
+            if character(byte, form) not in "0123456789ABCDEFabcdef":
+                return index
         return None
     if encoding == "bcd":
-        return _bad_bcd_byte(rule, raw, units)
+        if content == "z":
+            return None  # an enciphered part of a track may hold any nibble
+        start = 0
+        if content == "xn":
+            if not raw or chr(raw[0]) not in "CD":
+                return 0
+            start, raw, units = 1, raw[1:], units - 1
+        nibbles = raw.hex()
+        skip = 1 if units % 2 and rule["justify"] == "right" else 0
+        for index in range(skip, skip + units):
+            if nibbles[index] not in "0123456789":
+                return start + index // 2
+        return None
+    if encoding == "gb18030":
+        for index, byte in enumerate(raw):
+            if byte not in PRINTABLE and not 0x80 <= byte <= 0xFE:
+                return index
+        return None
     for index, byte in enumerate(raw):
-        if not _allows(content, encoding, byte, is_first=index == 0):
+        text = character(byte, encoding)
+        if content == "xn":
+            if text not in ("CD" if index == 0 else "0123456789"):
+                return index
+        elif text.encode() not in [bytes([one]) for one in ALPHABET[content]]:
             return index
     return None
-
-
-def _allows(content: str, encoding: str, byte: int, *, is_first: bool) -> bool:
-    text = character(byte, "ebcdic" if "ebcdic" in encoding else "ascii")
-    if encoding in ("hex", "hex-ebcdic"):
-        return text in "0123456789ABCDEFabcdef"
-    if content == "xn":
-        return text in ("CD" if is_first else "0123456789")
-    if content == "ans" and encoding == "ascii" and byte >= 0x80:
-        return True  # GBK, not looked into
-    return text != "\x00" and ord(text) in ALPHABET[content]
-
-
-def _bad_bcd_byte(rule: dict[str, Any], raw: bytes, units: int) -> int | None:
-    sign = 0
-    if rule["content"] == "xn":
-        if not raw:
-            return None
-        if chr(raw[0]) not in "CD":
-            return 0
-        sign = 1
-    if rule["content"] == "z":
-        return None  # an enciphered part of a track may hold any nibble
-    nibbles, digits = raw[sign:].hex(), units - sign
-    skip = 1 if digits % 2 and rule["justify"] == "right" else 0
-    for index in range(skip, skip + digits):
-        if nibbles[index] not in "0123456789":
-            return sign + index // 2
-    # At the left end a filler could pass for a digit, so it must be the dialect's.
-    return sign if skip and nibbles[0] != rule["filler"].lower() else None
 
 
 def value_of(rule: dict[str, Any], raw: bytes, units: int) -> Value:
@@ -144,9 +131,9 @@ def value_of(rule: dict[str, Any], raw: bytes, units: int) -> Value:
         return raw[:sign].decode("ascii") + nibbles[skip : skip + digits]
     if encoding == "binary":
         return raw
-    if encoding == "ascii":
+    if encoding == "gb18030":
         return raw.decode("gb18030", errors="surrogateescape")
-    text = "".join(character(byte, "ebcdic") if "ebcdic" in encoding else chr(byte) for byte in raw)
+    text = "".join(character(byte, "ebcdic" if "ebcdic" in encoding else "ascii") for byte in raw)
     return bytes.fromhex(text) if is_hex(rule) else text
 
 
@@ -165,9 +152,11 @@ def written(rule: dict[str, Any], value: Value, number: int) -> bytes:
 
 def _plain(rule: dict[str, Any], value: str, number: int) -> bytes:
     """A unit a byte: characters, and for text beyond ASCII the bytes of GB 18030."""
-    if not value.isascii() and (rule["content"] != "ans" or rule["encoding"] != "ascii"):
+    if rule["encoding"] == "gb18030":
+        return value.encode("gb18030", errors="surrogateescape")
+    if not value.isascii():
         raise Fault("FIELD_VALUE", number)
-    return value.encode("gb18030", errors="surrogateescape")
+    return value.encode("ascii")
 
 
 def _filled(rule: dict[str, Any], plain: bytes, number: int) -> bytes:
