@@ -190,7 +190,7 @@ void pos_head_write(const pos_spec *spec, uint16_t mti, const uint64_t bitmap[2]
         pos_writer_u16_be(writer, mti);
     } else {
         for (unsigned shift = 16; shift > 0; shift -= 4) {
-            const uint8_t digit = (uint8_t)('0' + ((mti >> (shift - 4)) & 0x0fU));
+            const uint8_t digit = (uint8_t)('0' + ((unsigned)(mti >> (shift - 4)) & 0x0fU));
             pos_writer_u8(writer, spec->mti_encoding == POS_CODE_EBCDIC
                                       ? pos_ebcdic_from_ascii(digit) : digit);
         }
@@ -202,7 +202,7 @@ void pos_head_write(const pos_spec *spec, uint16_t mti, const uint64_t bitmap[2]
 static bool mti_is_right(const pos_spec *spec, uint16_t mti)
 {
     for (unsigned shift = 0; shift < 16; shift += 4) {
-        if (((mti >> shift) & 0x0fU) > 9) return false;
+        if (((unsigned)(mti >> shift) & 0x0fU) > 9) return false;
     }
     return spec->version == 0xff || (mti >> 12) == spec->version;
 }
