@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from posengine._native.codec import Core, FieldFacts, Parsed, Place
 from posengine.codec.plain import MASK, masked, plain_to_python
@@ -43,6 +44,32 @@ class Mti(str):
 
     def __repr__(self) -> str:
         return f"Mti({str.__repr__(self)})"
+
+
+class NestedPart(NamedTuple):
+    """One part of a field's layout; ``value`` is in the clear and stays out of ``repr``.
+
+    ``key`` is what ``Message.parts`` calls it, ``offset`` counts from the start of the body,
+    ``depth`` is that of a tag within BER templates.
+    """
+
+    key: str
+    name: str
+    name_zh: str
+    secrecy: str
+    is_constructed: bool
+    depth: int
+    offset: int
+    size: int
+    value: str | bytes
+
+    @property
+    def shown(self) -> str:
+        """As it may be shown: masked by its secrecy; a template is its parts."""
+        return "" if self.is_constructed else masked(self.secrecy, self.value)
+
+    def __repr__(self) -> str:
+        return f"<NestedPart {self.key}={self.shown}>"
 
 
 class Message(Mapping[int, "str | bytes"]):
@@ -147,19 +174,30 @@ class Message(Mapping[int, "str | bytes"]):
         return MappingProxyType(self._parts(field, is_masked=False))
 
     def _parts(self, field: int, *, is_masked: bool) -> dict[str, str | bytes]:
-        if field not in self:
-            raise KeyError(field)
         found: dict[str, str | bytes] = {}
-        for part in self._core.parts(self.body, field):
-            value = plain_to_python(part.content, part.value)
-            if is_masked:
-                value = MASK if part.is_constructed else masked(part.secrecy, value)
+        for part in self.nested(field):
             key, again = part.key, 1
             while key in found:
                 again += 1
                 key = f"{part.key}#{again}"
-            found[key] = value
+            found[key] = (part.shown or MASK) if is_masked else part.value
         return found
+
+    def nested(self, field: int) -> tuple[NestedPart, ...]:
+        """The parts of a field in order, each with its place.
+
+        Raises:
+            KeyError: the message has no such field.
+        """
+        if field not in self:
+            raise KeyError(field)
+        return tuple(
+            NestedPart(
+                part.key, part.name, part.name_zh, part.secrecy, part.is_constructed, part.depth,
+                part.offset, part.size, plain_to_python(part.content, part.value),
+            )
+            for part in self._core.parts(self.body, field)
+        )
 
     # ---- for people -----------------------------------------------------------------------------
     def masked(self, field: int) -> str:
