@@ -44,14 +44,14 @@ NEXT = {
     Kind.SALE: [Kind.SALE_VOID, Kind.REFUND, Kind.REFUND, Kind.TIP_ADJUST],
     Kind.QR_SALE: [Kind.QR_VOID, Kind.QR_REFUND],
     Kind.PREAUTH: [Kind.COMPLETION, Kind.COMPLETION, Kind.COMPLETION_ADVICE, Kind.PREAUTH_VOID],
-    Kind.COMPLETION: [Kind.COMPLETION_VOID, Kind.REFUND],
+    Kind.COMPLETION: [Kind.COMPLETION_VOID, Kind.COMPLETION_VOID, Kind.REFUND],
     Kind.OFFLINE_SALE: [Kind.ADJUST, Kind.REFUND],
     Kind.EC_CASH_LOAD: [Kind.EC_CASH_LOAD_VOID],
 }
 ACTIONS = [
-    "fresh", "fresh", "fresh", "refer", "refer", "refer", "refer", "repeat", "alter", "reverse",
-    "reverse", "reverse", "ahead", "settle", "settle_wrong", "upload", "end", "sign_on", "sign_on",
-    "sign_on", "sign_off", "day", "stray",
+    "fresh", "fresh", "fresh", "refer", "refer", "refer", "refer", "refer", "refer", "repeat",
+    "alter", "reverse", "reverse", "reverse", "ahead", "settle", "settle_wrong", "upload", "end",
+    "sign_on", "sign_on", "sign_on", "sign_off", "day", "stray",
 ]  # fmt: skip
 
 
@@ -126,7 +126,9 @@ class Floor:
         postings = self.host.postings()
         if not postings:
             return self.fresh()
-        original = self.chance.choice(postings)
+        recent = [one for one in postings[-8:] if one.kind in NEXT]
+        is_recent = recent and self.chance.random() < 0.8
+        original = self.chance.choice(recent if is_recent else postings)
         kinds = NEXT.get(original.kind, [])
         if not kinds or self.chance.random() < 0.1:
             kinds = [kind for some in NEXT.values() for kind in some]
