@@ -15,6 +15,7 @@ from rich.table import Table
 
 from posengine import __version__
 from posengine.errors import PosError
+from posengine.settings import SettingsError
 
 # verb -> (module, what it is for); the order is the order of a working day
 VERBS: dict[str, tuple[str, str]] = {
@@ -64,4 +65,4 @@ def main(arguments: list[str] | None = None) -> None:
         module.app(args=words[1:], prog_name=f"posengine {words[0]}")
     except PosError as error:
         print(f"posengine: {error}", file=sys.stderr)
-        sys.exit(3)
+        sys.exit(2 if isinstance(error, SettingsError) else 3)
