@@ -74,7 +74,7 @@ static uint64_t mirrored(const uint8_t bytes[8])
 {
     uint64_t word = 0;
     for (unsigned bit = 0; bit < 64; bit++) {
-        const uint64_t is_set = (bytes[bit / 8] >> (7 - bit % 8)) & 1U;
+        const uint64_t is_set = ((unsigned)bytes[bit / 8] >> (7 - bit % 8)) & 1U;
         word |= is_set << bit;
     }
     return word;
@@ -111,6 +111,17 @@ static pos_status bitmap_parse(cursor *from, uint64_t bitmap_out[2])
     }
     bitmap_out[0] &= ~(uint64_t)1; /* it announces the second word and is no field */
     return bitmap_word_parse(from, &bitmap_out[1]);
+}
+
+bool pos_bitmap_of(const pos_spec *spec, const uint8_t *body, size_t size, uint64_t bitmap_out[2])
+{
+    assert(body != NULL || size == 0);
+    if (size > spec->frame.size_max) return false;
+    cursor from = {.spec = spec, .body = body, .size = (uint32_t)size};
+    pos_message message = {.mti = 0};
+    bitmap_out[0] = 0;
+    bitmap_out[1] = 0;
+    return mti_parse(&from, &message) == POS_OK && bitmap_parse(&from, bitmap_out) == POS_OK;
 }
 
 /* ---- fields ------------------------------------------------------------------------------------------ */

@@ -174,6 +174,9 @@ struct pos_spec {
     uint32_t key_count;
 };
 
+/* The bitmap at the head of a body; false where MTI and bitmap are not of their form: parse.c. */
+bool pos_bitmap_of(const pos_spec *spec, const uint8_t *body, size_t size, uint64_t bitmap_out[2]);
+
 /* ---- values on the wire: value.c ------------------------------------------------------------------- */
 typedef struct pos_view {
     const uint8_t *data;
