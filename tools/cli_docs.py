@@ -17,16 +17,18 @@ from typing import Any
 # Plain text of one width, whatever the terminal: set before typer is imported.
 os.environ |= {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "92", "TYPER_USE_RICH": "0"}
 
-import typer  # noqa: E402
+import typer
 
-from posengine.cli import VERBS  # noqa: E402
+from posengine.cli import VERBS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "cli.md"
 MARKUP = re.compile(r"\[/?(?:bold|dim|green|red|yellow|cyan)?\]")  # of rich, in docstrings
 HEAD = """# Command line
 
 Exit codes: 0 fine; 1 it looked and found something (breaks, corruption); 2 wrong use; 3 could not
-look. `--format json` on every verb that prints a table. 退出码：0 正常；1 发现问题；2 用法错误；3 无法查看。
+look. `--format json` on every verb that prints a table.
+
+退出码：0 正常；1 发现问题；2 用法错误；3 无法查看。
 
 This page is written by `tools/cli_docs.py`.
 """
@@ -49,7 +51,7 @@ def page() -> str:
         command = typer.main.get_command(app)
         for path, text in _helps(command, f"posengine {verb}"):
             title = f"\n### {path}\n" if path != f"posengine {verb}" else ""
-                body = MARKUP.sub("", "\n".join(row.rstrip() for row in text.strip().splitlines()))
+            body = MARKUP.sub("", "\n".join(row.rstrip() for row in text.strip().splitlines()))
             parts.append(f"{title}\n```text\n{body}\n```\n")
     return "".join(parts)
 
