@@ -28,18 +28,6 @@ uint32_t pos_journal_staged_count(const pos_journal *journal);
  * before a request is admitted. */
 bool pos_journal_has_room(const pos_journal *journal, size_t heap_size);
 
-/*
- * The same as pos_journal_commit in three steps, for two threads.
- *   turn_over   front thread: hands the open page to the writer and opens the next one.
- *               False where nothing is staged or the writer still has a page. True also where
- *               a change of business date has sealed a page: call it again after the write.
- *   write       journal thread: commits the handed page; in late mode also syncs when told that
- *               nothing more is coming (`is_idle`). With no page handed and something not yet
- *               durable, it syncs.
- *   durable     any thread: the sequence up to which everything is on disk.
- */
-bool pos_journal_turn_over(pos_journal *journal);
-pos_status pos_journal_write(pos_journal *journal, bool is_idle);
 /* When the last replies left, for the header of the pages after. Any thread. */
 void pos_journal_sent(pos_journal *journal, int64_t at_ns);
 /*
@@ -48,7 +36,5 @@ void pos_journal_sent(pos_journal *journal, int64_t at_ns);
  * Fails, and does no harm: JOURNAL_FULL, SYSTEM.
  */
 pos_status pos_journal_prepare(pos_journal *journal, uint64_t bytes);
-uint64_t pos_journal_durable(const pos_journal *journal);
-bool pos_journal_is_in_doubt(const pos_journal *journal);
 
 #endif

@@ -249,6 +249,21 @@ POS_API pos_status pos_journal_stage(pos_journal *journal, pos_entry *entry);
  */
 POS_API pos_status pos_journal_commit(pos_journal *journal, uint64_t *durable_sequence_out);
 
+/*
+ * The same in three steps, for two threads: the next page fills while one is being written.
+ *   turn_over   front thread: hands the open page to the writer and opens the next one.
+ *               False where nothing is staged or the writer still has a page. True also where
+ *               a change of business date has sealed a page: call it again after the write.
+ *   write       journal thread: commits what was handed over; with `is_idle` (nothing more is coming)
+ *               also makes it durable at once. With nothing handed and something not yet durable, it
+ *               syncs. Fails as commit does.
+ *   durable     any thread: the sequence up to which everything is on disk; answer no further.
+ */
+POS_API bool pos_journal_turn_over(pos_journal *journal);
+POS_API pos_status pos_journal_write(pos_journal *journal, bool is_idle);
+POS_API uint64_t pos_journal_durable(const pos_journal *journal);
+POS_API bool pos_journal_is_in_doubt(const pos_journal *journal);
+
 #ifdef __cplusplus
 }
 #endif
