@@ -200,6 +200,29 @@ def test_a_customer_who_is_down_stops_only_his_own(home: Path) -> None:
     assert results["books"]["taken"] == 9
 
 
+def test_a_follower_sends_what_comes_and_ends_when_it_is_told(home: Path) -> None:
+    with Receiver(SECRET) as receiver:
+        path = config(home, receiver.port, "publish_open = true\n")
+        child = subprocess.Popen(
+            [sys.executable, "-c", "from posengine.cli import main; main()", "dispatch",
+             "--config", str(path), "--follow", "--format", "json"],
+            stdout=subprocess.PIPE, text=True,
+        )
+        with child:
+            assert child.stdout is not None
+            first = [json.loads(child.stdout.readline()) for _ in range(2)]
+            assert {each["name"]: each["checkpoint"] for each in first} == {"shop": 9, "books": 9}
+            with Journal.open(home / "journal") as journal:
+                append(journal, [[sale(77, mid="SHOP", tid="T0000009")]])
+            later = [json.loads(child.stdout.readline()) for _ in range(2)]
+            assert {each["checkpoint"] for each in later} == {10}
+            child.terminate()
+            assert child.wait(20) == 0
+    assert receiver.ids[-1].endswith("-10")
+    (file,) = (home / "out").glob("*.csv")
+    assert "T,count,10\n" in file.read_text()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
