@@ -10,15 +10,17 @@ import json
 import random
 from dataclasses import fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from paper.journal import PaperEntry, PaperJournal
-from posengine.dispatch import FIELDS, FORBIDDEN, Serializer, field_fault
+from posengine.dispatch import FIELDS, FORBIDDEN, Serializer, field_fault, load
 from posengine.dispatch.fields import time_text
 from posengine.replay import Entry, ReplayPage
 from posengine.vocabulary import Flag
 
+HOME = Path(__file__).resolve().parents[2]
 CANARY = PaperEntry(
     sequence=700001, original=700002, received_at_ns=1795233600_700003000,
     terminal_at_ns=1795233600_700004000, amount_minor=700005, processing=700006, stan=700007,
@@ -124,3 +126,20 @@ def test_a_time_reads_as_the_calendar_says(seed: int) -> None:
         wanted = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         assert time_text(second * 10**9 + nanosecond) == f"{wanted}.{nanosecond:09d}Z"
     assert time_text(0) == ""
+
+
+def test_the_reference_lists_every_field_as_it_is() -> None:
+    page = (HOME / "docs" / "reference" / "webhooks.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    for name, field in FIELDS.items():
+        assert f"| `{name}` | {field.words} |" in rows
+
+
+def test_the_guides_file_is_a_dispatch_file(tmp_path: Path) -> None:
+    page = (HOME / "docs" / "howto" / "dispatch.md").read_text(encoding="utf-8")
+    text = page.partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "dispatch.toml").write_text(text, encoding="utf-8")
+    settings = load(tmp_path / "dispatch.toml")
+    assert [each.name for each in settings.subscriptions] == ["corner-shop", "books"]
+    defaults = settings.subscriptions[1].retry
+    assert settings.subscriptions[0].retry == defaults
