@@ -148,14 +148,21 @@ cdef class Core:
         return Parsed(message.mti, values, places, error)
 
     def parts(self, bytes body not None, unsigned field):
-        """The parts of a field, in order; none where it has no layout or does not fit it."""
+        """The parts of a field, in order; none where it has no layout or does not fit it.
+
+        A body with a fault has those of the fields before it.
+        """
         cdef pos_message message
+        cdef pos_fault fault
         cdef pos_part[512] parts
         cdef uint8_t[9999] text
         cdef size_t count
         cdef size_t size
-        self._parsed(body, &message)
-        checked(pos_message_parts(self.spec, &message, field, parts, &count))
+        cdef pos_status read = pos_message_parse(self.spec, body, len(body), &message, &fault)
+        cdef pos_status status = pos_message_parts(self.spec, &message, field, parts, &count)
+        if read != 0 and status != 0:
+            return []  # the layouts of a body with a fault were not judged
+        checked(status)
         found = []
         for index in range(count):
             size = pos_part_value(&message, &parts[index], text)

@@ -176,7 +176,12 @@ class Located:
 
 
 def explain(
-    spec: Spec, data: bytes, *, key: bytes | None = None, compute: Compute | None = None
+    spec: Spec,
+    data: bytes,
+    *,
+    key: bytes | None = None,
+    compute: Compute | None = None,
+    seek_causes: bool = True,
 ) -> Explanation:
     """Read a frame or a body as far as it goes and say what is wrong.
 
@@ -185,6 +190,7 @@ def explain(
         data: a whole frame, a frame without its length, or a body; found by itself.
         key: the MAC key in the clear, to judge the MAC.
         compute: ``posengine.mac.compute``; needed where ``key`` is given.
+        seek_causes: try other readings of a faulty message; takes a quarter of a second.
     """
     data = bytes(data)
     where = located(spec, data)
@@ -200,7 +206,7 @@ def explain(
         findings += presence
         mac = _mac_view(spec, body, where.offset, key, compute)
         findings += _mac_findings(spec, kind[0], kind[2], mac, findings)
-    hints = causes(spec, body, fault) if fault is not None else ()
+    hints = causes(spec, body, fault) if fault is not None and seek_causes else ()
     return Explanation(
         dialect=spec.name, form=where.form, body_offset=where.offset, size=len(data),
         mti=str(message.mti) if _has_mti(fault) else "",
@@ -222,67 +228,77 @@ def _has_mti(fault: ParseError | None) -> bool:
 
 def located(spec: Spec, data: bytes) -> Located:
     """The best reading of ``data``: a whole frame, a body, or what a cut-off capture leaves."""
-    frame_error: FrameError | None = None
+    status = ""
     try:
         frame, used = spec.unframe(data)
-        if frame is not None and used == len(data):
-            return Located("frame", len(data) - len(frame.body), frame)
+        if frame is not None:
+            more = len(data) - used
+            extra = Finding("FIELD_TRAILING", offset=used, left=more, rule="one frame")
+            return Located("frame", used - len(frame.body), frame, extra if more else None)
     except FrameError as error:
-        frame_error = error
+        status = error.status
     candidates = [Located("body", 0, Frame(None, None, data)), *_half_frames(spec, data)]
     best = max(candidates, key=lambda each: _depth(spec, each))
-    if best.finding is None and best.form == "body" and _depth(spec, best) == (0, 0):
-        # Nothing reads as a message: what the frame layer says is the better answer.
-        status = frame_error.status if frame_error is not None else ""
-        if status:
-            finding = Finding(status, offset=0, rule="frame of the dialect")
-            return Located("body", 0, best.frame, finding)
-    return best
+    if best.finding is None or best.finding.status != "FRAME_LENGTH":
+        return best
+    if best.finding.wanted != best.finding.left or not status:
+        return best
+    # The length is right, so what the frame layer refused is the TPDU or the header.
+    header_at = best.offset - len(best.frame.header or b"")
+    tpdu_at = header_at - len(best.frame.tpdu or b"")
+    at = {"FRAME_TPDU": tpdu_at, "FRAME_HEADER": header_at}.get(status, 0)
+    finding = Finding(status, offset=at, rule=best.finding.rule)
+    return Located("frame", best.offset, best.frame, finding)
 
 
 def _half_frames(spec: Spec, data: bytes) -> list[Located]:
+    """Readings with a wrong or missing length, TPDU or header, the likely ones first."""
     shape: Mapping[str, Any] = spec.document["frame"]
-    length = {"none": 0, "u8": 1, "u16-be": 2, "u16-le": 2, "u32-be": 4, "bcd-2": 2, "ascii-4": 4}
-    length_size = length[shape.get("length", "none")]
-    tpdu_size = 5 if shape.get("tpdu") else 0
-    header_size = shape.get("header_size", 0) if shape.get("header", "none") != "none" else 0
-    rule = f"{length_size} bytes of length, {tpdu_size} of TPDU, {header_size} of header"
+    style = shape.get("length", "none")
+    length = LENGTH_SIZES[style]
+    tpdu = 5 if shape.get("tpdu") else 0
+    header = shape.get("header_size", 0) if shape.get("header", "none") != "none" else 0
+    rule = f"{length} bytes of length, {tpdu} of TPDU, {header} of header"
+    said = int.from_bytes(data[:length], "little" if style == "u16-le" else "big")
+    wrong = Finding("FRAME_LENGTH", offset=0, wanted=said, left=len(data) - length, rule=rule)
+    no_tpdu = Finding("FRAME_TPDU", offset=length, wanted=tpdu, rule=rule)
+    no_header = Finding("FRAME_HEADER", offset=length + tpdu, wanted=header, rule=rule)
+    readings: list[tuple[Form, int, int, int, Finding | None]] = [
+        ("frame with a wrong length", length, tpdu, header, wrong),
+        ("frame without its length", 0, tpdu, header, None),
+        ("frame with a wrong length", length, 0, header, no_tpdu),
+        ("frame with a wrong length", length, tpdu, 0, no_header),
+        ("frame with a wrong length", length, 0, 0, no_tpdu),
+        ("frame without its length", 0, 0, header, None),
+        ("frame without its length", 0, tpdu, 0, no_header),
+    ]
     found = []
-
-    def cut(form: Form, length_at: int, tpdu: int, header: int, finding: Finding | None) -> None:
-        offset = length_at + tpdu + header
-        if offset and len(data) > offset:
-            frame = Frame(
-                data[length_at : length_at + tpdu] or None,
-                data[length_at + tpdu : offset] or None,
+    for form, length_size, tpdu_size, header_size, finding in readings:
+        offset = length_size + tpdu_size + header_size
+        if 0 < offset < len(data):
+            pieces = Frame(
+                data[length_size : length_size + tpdu_size] or None,
+                data[length_size + tpdu_size : offset] or None,
                 data[offset:],
             )
-            found.append(Located(form, offset, frame, finding))
-
-    said = int.from_bytes(data[:length_size], "big")
-    cut("frame with a wrong length", length_size, tpdu_size, header_size,
-        Finding("FRAME_LENGTH", offset=0, wanted=said, left=len(data) - length_size, rule=rule))
-    if tpdu_size and data[:1] == bytes([shape.get("tpdu_id", 0x60)]):
-        cut("frame without its length", 0, tpdu_size, header_size, None)
-    if tpdu_size:
-        cut("frame with a wrong length", length_size, 0, header_size,
-            Finding("FRAME_TPDU", offset=length_size, wanted=5, rule=rule))
-    if header_size:
-        cut("frame with a wrong length", length_size, tpdu_size, 0,
-            Finding("FRAME_HEADER", offset=length_size + tpdu_size, wanted=header_size, rule=rule))
-        cut("frame without its length", 0, 0, header_size, None)
-    if tpdu_size or header_size:
-        cut("frame with a wrong length", length_size, 0, 0,
-            Finding("FRAME_TPDU", offset=length_size, wanted=tpdu_size + header_size, rule=rule))
+            found.append(Located(form, offset, pieces, finding))
     return found
 
 
+LENGTH_SIZES = {
+    "none": 0, "u8": 1, "u16-be": 2, "u16-le": 2, "u32-be": 4, "bcd-2": 2, "ascii-4": 4,
+}
+
+
 def _depth(spec: Spec, where: Located) -> tuple[int, int]:
-    """How far a reading goes: 2 whole, 1 past the bitmap, 0 not even that; then fields read."""
+    """How far a reading goes: 2 whole, 1 a type that the dialect knows, 0 not; then fields."""
     message, fault = spec.parse_partly(where.frame.body)
     if fault is None:
         return 2, len(message)
-    return (1, len(message)) if fault.field and len(message) else (0, 0)
+    kinds = spec.document.get("kind", [])
+    known = {kind[name] for kind in kinds for name in ("mti", "answer") if name in kind}
+    is_known = str(message.mti) in known and (fault.field > 0 or fault.offset > 0)
+    return (1, len(message)) if is_known else (0, 0)
 
 
 # ---- what it is ----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from posengine.codec.source import dialect_names
 from posengine.codec.spec import Spec
 from posengine.errors import ParseError, PosError
 
-FIELDS_BEFORE_MAX = 4  # a fault shows later than its cause, but seldom by more fields
+FIELDS_BEFORE_MAX = 8  # a fault shows later than its cause, but seldom by more fields
 HINTS_MAX = 4
 
 
@@ -107,7 +107,9 @@ def _readings(
     spec: Spec, body: bytes, fault: ParseError
 ) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Documents that differ from the dialect in one thing, with the sentence that says so."""
-    if fault.field == 0 and fault.status in ("FIELD_MTI", "FIELD_BITMAP", "FIELD_SHORT"):
+    if fault.status in ("FIELD_MTI", "FIELD_BITMAP") or fault.field == 0 == len(
+        spec.parse_partly(body)[0]
+    ):
         yield from _heads(spec)
         return
     message, _ = spec.parse_partly(body)
@@ -116,7 +118,7 @@ def _readings(
     if fault.field in spec.fields and fault.field not in nearest:
         nearest.insert(0, fault.field)
     for number in nearest:
-        for key, value, text, text_zh in _alterations(spec.document["field"][str(number)]):
+        for key, value, text, text_zh in _alterations(_whole_field(spec, number)):
             document = copy.deepcopy(dict(spec.document))
             document["field"][str(number)][key] = value
             yield (
@@ -124,6 +126,13 @@ def _readings(
                 f"If field {number} {text}, the whole message parses.",
                 f"若{number}域{text_zh}，则可完整解析。",
             )
+    yield from _heads(spec)
+
+
+def _whole_field(spec: Spec, number: int) -> dict[str, Any]:
+    """A field of the document with the defaults of its content."""
+    said: dict[str, Any] = spec.document["field"][str(number)]
+    return {**spec.document.get("default", {}).get(said["content"], {}), **said}
 
 
 def _heads(spec: Spec) -> Iterator[tuple[dict[str, Any], str, str]]:
@@ -155,7 +164,7 @@ def _alterations(field: dict[str, Any]) -> Iterator[tuple[str, Any, str, str]]:
             ("bcd", "has a BCD length", "的长度为BCD"),
             ("ascii", "has a length in characters", "的长度为ASCII字符"),
         ):
-            if field.get("prefix", "bcd") != prefix:
+            if field.get("prefix", "ascii") != prefix:
                 yield "prefix", prefix, words, words_zh
         for length in ("LL", "LLL"):
             if field["length"] != length:
