@@ -5,6 +5,7 @@
  *   reader.c   bounded reading        writer.c   bounded writing
  *   digits.c   BCD, ASCII, hex        ebcdic.c   code page 500 <-> ASCII
  *   crc32c.c   Castagnoli checksum    wipe.c     copies, zeroes and wipes
+ *   random.c   keys and identities
  */
 #ifndef POS_BYTES_H
 #define POS_BYTES_H
@@ -98,5 +99,8 @@ void pos_wipe(void *at, size_t size);
 /* Equal or not, in time that depends on `size` alone. */
 bool pos_equal_constant_time(const void *left, const void *right, size_t size);
 bool pos_equal(const void *left, const void *right, size_t size);
+
+/* Bytes that nobody can foretell, from the kernel. Fails: SYSTEM, and what was filled is no key. */
+pos_status pos_random_fill(void *at, size_t size);
 
 #endif

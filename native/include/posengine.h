@@ -6,7 +6,8 @@
  *   mac       MACs, keys, and the enciphered forms in which keys are kept
  *   journal   read, verify and write pages of entries
  *   decide    why an entry was decided so, and rehearsals of the rules without wire or disk
- *   engine    submit frames, commit, take replies; serve on a socket
+ *   engine    submit frames, commit, take replies
+ *   front     serve an engine on sockets
  *   measure   counters and latency histograms
  *
  * Every function returns a pos_status unless it cannot fail; a failed call leaves its out
@@ -22,6 +23,7 @@
 #include "posengine/journal.h"
 #include "posengine/decide.h"
 #include "posengine/engine.h"
+#include "posengine/front.h"
 #include "posengine/measure.h"
 
 #endif

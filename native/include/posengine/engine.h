@@ -31,11 +31,21 @@ typedef struct pos_engine_options {
     pos_bytes spec;   /* images, copied */
     pos_bytes roster;
     pos_bytes policy;
+    pos_bytes downloads; /* what terminals may download: see engine/download.c; empty: nothing */
     uint8_t master_key[32]; /* all other keys are derived from it; wipe yours after the call */
     uint32_t terminals_max; /* limits of the state; 0 for the defaults */
     uint32_t postings_max;
     uint32_t repeats_max;
+    uint32_t repeat_window_h;
     uint32_t wave_frames_max; /* 0 for 1,024 */
+    /* Guard: a terminal that sends `bad_macs_max` wrong MACs within a minute is locked. A MAC of 32
+     * bits is only as strong as the number of guesses that it allows. */
+    uint32_t bad_macs_max; /* 0 for 5 */
+    uint32_t lock_s;       /* 0 for 900 */
+    /* Told what happened, a line at a time, without its newline: "level=warn event=refused ...".
+     * Rate-limited, never a secret. NULL: nothing is told. Called from the thread that submits. */
+    void (*log)(void *context, const char *line, size_t size);
+    void *log_context;
 } pos_engine_options;
 
 /* Opens or makes the journal, folds it into the state, and is ready.
@@ -60,17 +70,57 @@ typedef struct pos_arrival {
 POS_API pos_status pos_engine_submit_wave(pos_engine *engine, const pos_arrival *arrivals,
                                           size_t count, int64_t now_ns, size_t *taken_out);
 
-/* Makes everything submitted durable and its replies ready. JOURNAL_IN_DOUBT ends the engine. */
+/* Makes everything submitted durable and its replies ready. Fails: STAGE_FULL where the replies of
+ * earlier commits were not taken; JOURNAL_IN_DOUBT, which ends the engine. */
 POS_API pos_status pos_engine_commit(pos_engine *engine);
 
 typedef struct pos_reply {
     uint64_t line;
     uint64_t sequence; /* of its entry; 0 for a refusal that has none */
     const uint8_t *data; /* the whole frame; borrowed until the next submit or commit */
-    size_t size;
+    size_t size;         /* 0: nothing to send (a kind that is not answered, or closing) */
+    bool is_closing;     /* close the line: what it sent can never be answered */
 } pos_reply;
 /* The next ready reply; false where there is none. */
 POS_API bool pos_engine_reply(pos_engine *engine, pos_reply *reply_out);
+
+/* ---- between waves ------------------------------------------------------------------------------- */
+/*
+ * Loads new images, whole or not at all; an empty one keeps what is loaded. The change is an
+ * ADMINISTRATION entry ("RL") of the page that is open, and goes into every later page's header.
+ * Fails as the images do, and then nothing has changed; STAGE_FULL (commit first).
+ */
+typedef struct pos_engine_images {
+    pos_bytes spec;
+    pos_bytes roster;
+    pos_bytes policy;
+    pos_bytes downloads;
+} pos_engine_images;
+POS_API pos_status pos_engine_reload(pos_engine *engine, const pos_engine_images *images,
+                                     int64_t now_ns);
+/* Locks or unlocks a terminal by an ADMINISTRATION entry ("LK", "UL"), so that it holds over a
+ * restart. Unlocking also ends the guard's lock. Fails: TERMINAL_ABSENT, STAGE_FULL. */
+POS_API pos_status pos_engine_lock(pos_engine *engine, const char tid[8], bool is_locked,
+                                   int64_t now_ns);
+/* Takes nothing more; what was submitted can still be committed. ENGINE_STOPPED from submit. */
+POS_API void pos_engine_stop(pos_engine *engine);
+
+/* ---- what it is doing --------------------------------------------------------------------------- */
+typedef struct pos_counter {
+    const char *name;  /* static: "frames", "refused_mac_wrong" */
+    const char *about; /* static, a sentence */
+    uint64_t value;
+    bool is_gauge; /* goes up and down */
+} pos_counter;
+/* Counter `index`; false past the last. */
+POS_API bool pos_engine_counter(const pos_engine *engine, size_t index, pos_counter *counter_out);
+/* Durations in ns of stage `index` ("cut", "parse", ..., "commit", "reply"): of a message in the
+ * stages that a wave passes, of a page in commit. NULL past the last. */
+POS_API const pos_histogram *pos_engine_stage(const pos_engine *engine, size_t index,
+                                              const char **name_out);
+POS_API void pos_engine_journal_facts(pos_engine *engine, pos_journal_facts *facts_out);
+/* The digest of the state that the journal adds up to: equal after every restart. */
+POS_API void pos_engine_state_digest(const pos_engine *engine, uint8_t digest_out[16]);
 
 #ifdef __cplusplus
 }

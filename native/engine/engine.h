@@ -1,0 +1,43 @@
+/*
+ * The room that runs the pipeline. What embedding programs see is include/posengine/engine.h; here
+ * is what a front with two threads uses besides: pos_engine_commit in three steps.
+ *
+ *   front thread                                    journal thread
+ *   submit ─▶ open cohort ── turn_over ───────────▶ write ─▶ disk
+ *     ▲                                               │
+ *     └── release ─▶ replies ◀── durable sequence ────┘
+ *
+ * A cohort is the replies of one page. Four are enough: one fills, one is being written, one is
+ * committed but durable only with the next (late acknowledgement), one is being sent.
+ */
+#ifndef POS_ENGINE_ROOM_H
+#define POS_ENGINE_ROOM_H
+
+#include "bytes/bytes.h"
+#include "measure/measure.h"
+#include "posengine/engine.h"
+
+/*
+ * Front thread: hands what is staged to the journal thread, the new working keys first (they must
+ * be on disk before the page that reports them). `turned_out` is false where nothing is staged or
+ * the journal thread still has a page. Fails: JOURNAL_IN_DOUBT, which ends the engine.
+ */
+pos_status pos_engine_turn_over(pos_engine *engine, bool *turned_out);
+/*
+ * Journal thread: writes the page that was handed over, and then, where nothing was staged
+ * meanwhile, syncs so that it need not wait for the next. Fails: JOURNAL_IN_DOUBT.
+ */
+pos_status pos_engine_write(pos_engine *engine);
+/* Front thread, after a write: counts it; the replies that became durable are ready now.
+ * Fails: JOURNAL_IN_DOUBT. */
+pos_status pos_engine_release(pos_engine *engine);
+/* Front thread: something is staged; something is staged, being written, or not yet durable. */
+bool pos_engine_is_staged(const pos_engine *engine);
+bool pos_engine_is_waiting(const pos_engine *engine);
+/* The spec in force: the front cuts frames with it. Borrowed until the next reload. */
+const pos_spec *pos_engine_spec(const pos_engine *engine);
+/* Writes one line to the engine's log, rate-limited for each `event`, a static word. */
+void pos_engine_log(pos_engine *engine, const char *level, const char *event, const char *format,
+                    ...) __attribute__((format(printf, 4, 5)));
+
+#endif

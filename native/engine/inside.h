@@ -1,0 +1,252 @@
+/*
+ * The inside of the engine room: one struct, and what its files do for one another. Nothing outside
+ * of engine/ includes this.
+ *
+ *   pipeline.c  the table of contents       wave.c     cut, parse, read: what needs no order
+ *   verify.c    terminals, MACs, the guard  settle.c   one message: admit, decide, stage, apply
+ *   answer.c    values by role              reply.c    cohorts: fill, sign, frame, release
+ *   sign_on.c   working keys                download.c what terminals fetch
+ *   alarm.c     counts, logs, alarms        open.c     images, recovery, reload
+ */
+#ifndef POS_ENGINE_INSIDE_H
+#define POS_ENGINE_INSIDE_H
+
+#include <stdatomic.h>
+
+#include "bytes/bytes.h"
+#include "decide/decide.h"
+#include "engine/engine.h"
+#include "journal/journal.h"
+#include "mac/mac.h"
+#include "measure/measure.h"
+#include "message/message.h"
+#include "roster/roster.h"
+#include "state/state.h"
+
+typedef enum pos_cause {
+#define POS_CAUSE(name, counter, response, text) POS_CAUSE_##name,
+#include "engine/cause.def"
+#undef POS_CAUSE
+    POS_CAUSE_COUNT
+} pos_cause;
+
+typedef enum pos_engine_stage_kind {
+    STAGE_CUT,
+    STAGE_PARSE,
+    STAGE_VERIFY,
+    STAGE_SETTLE,
+    STAGE_COMMIT,
+    STAGE_REPLY,
+    STAGE_COUNT
+} pos_engine_stage_kind;
+
+typedef struct pos_engine_counts {
+#define POS_COUNTER(name, is_gauge, about) uint64_t name;
+#include "engine/counter.def"
+#undef POS_COUNTER
+    uint64_t causes[POS_CAUSE_COUNT];
+} pos_engine_counts;
+
+/* ---- a wave: one slot a frame, alive for one call of submit ------------------------------------- */
+typedef struct pos_slot {
+    const pos_arrival *arrival;
+    pos_frame frame;
+    pos_message message;
+    pos_fault fault;
+    const pos_rule *rule;
+    pos_request request;
+    const pos_terminal *terminal; /* NULL where the roster has none */
+    uint32_t terminal_index;
+    pos_mac_cover cover;
+    pos_key key;      /* the MAK that verified it, or that is newest: signs the answer */
+    pos_key key_old;  /* size 0: none */
+    bool is_old_key;  /* verified under key_old */
+    uint8_t cause;    /* pos_cause: why it gets no decision; NONE: it gets one */
+} pos_slot;
+
+typedef struct pos_pan {
+    size_t size;
+    char digits[20];
+} pos_pan;
+
+/* ---- cohorts: the replies of one page, filled but not yet signed ------------------------------------ */
+typedef struct pos_pending {
+    uint64_t line;
+    uint64_t sequence;
+    uint32_t frame_offset; /* of the whole frame in the cohort's arena */
+    uint32_t frame_size;
+    uint32_t covered_offset; /* what the MAC covers */
+    uint32_t covered_size;
+    uint8_t mac_size; /* bytes of the MAC field at the frame's end; 0: unsigned */
+    uint8_t algorithm;
+    uint8_t output; /* pos_mac_output */
+    bool is_closing;
+    pos_key key;
+} pos_pending;
+
+typedef struct pos_cohort {
+    pos_pending *pendings;
+    uint8_t *arena;
+    uint32_t count;
+    uint32_t sent; /* given out by pos_engine_reply */
+    size_t arena_size;
+    uint32_t signed_count;
+    uint64_t last_sequence; /* of its page; known when the page is handed over */
+} pos_cohort;
+
+#define COHORT_COUNT 4
+
+/* ---- what is known of a terminal while the engine runs, beside the roster ---------------------------- */
+typedef struct pos_watch {
+    int64_t window_from_ns; /* of the minute in which wrong MACs are counted */
+    int64_t locked_until_ns;
+    uint32_t bad_macs;
+    bool is_locked; /* by the operator, journalled */
+} pos_watch;
+
+/* ---- rates: at most so many lines or alarms a while ------------------------------------------------------ */
+typedef struct pos_rate {
+    int64_t from_ns;
+    uint32_t taken;
+    uint32_t left_out;
+} pos_rate;
+
+#define LOG_EVENTS_MAX 48
+#define ENTRY_HEAP_MAX 8192U     /* redacted request and template: more cannot come of one frame */
+#define REPLY_FRAME_MAX 4096U    /* the longest reply with its overhead and MAC */
+#define DOWNLOAD_VALUE_MAX 960U  /* of field 62's 999 */
+
+typedef struct pos_download_table pos_download_table;
+typedef struct pos_keyring pos_keyring;
+
+struct pos_engine {
+    /* loaded, replaced whole by reload */
+    pos_spec *spec;
+    pos_roster *roster;
+    pos_policy *policy;
+    pos_download_table *downloads;
+    pos_watch *watches; /* one a terminal of the roster */
+    /* derived from the master key once */
+    uint8_t siv_key[64];
+    pos_cmac_key token_key;
+    pos_cmac_key fingerprint_key;
+    pos_keyring *keyring;
+    pos_journal *journal;
+    pos_state *state;
+    /* settings */
+    uint32_t wave_frames_max;
+    uint32_t cohort_entries_max;
+    size_t cohort_arena_max;
+    int32_t zone_offset_minute;
+    uint32_t cutover_minute;
+    uint32_t terminals_max;
+    uint32_t bad_macs_max;
+    int64_t lock_ns;
+    void (*log)(void *context, const char *line, size_t size);
+    void *log_context;
+    /* memory of fixed size */
+    pos_slot *slots;
+    pos_pan *pans; /* account numbers, between being read and becoming tokens */
+    pos_token_job *tokens;
+    pos_mac_job *jobs;        /* for a wave or a cohort, whichever is larger */
+    uint32_t *job_slots;      /* which slot a job is of */
+    uint8_t *scratch;         /* one message's heap: redacted request, template */
+    pos_cohort cohorts[COHORT_COUNT];
+    pos_cohort refusals;      /* answers without an entry: ready at once */
+    uint32_t cohort_open;     /* index of the one that fills */
+    uint32_t cohort_oldest;   /* index of the oldest that is not yet given out */
+    /* running */
+    uint64_t sequence; /* of the last entry staged */
+    int64_t now_ns;    /* of the wave in hand */
+    int64_t commit_counted;
+    atomic_llong commit_ns;    /* of the last write, by the journal thread */
+    atomic_llong commit_count; /* writes so far */
+    atomic_bool has_staged;    /* read by the journal thread: more is coming, no need to sync */
+    atomic_bool is_in_doubt;
+    bool is_stopped;
+    pos_engine_counts counts;
+    pos_histogram stages[STAGE_COUNT];
+    pos_rate alarm_rates[POS_CAUSE_COUNT];
+    struct {
+        const char *event;
+        pos_rate rate;
+    } log_rates[LOG_EVENTS_MAX];
+};
+
+/* wave.c: each takes every slot of the wave and leaves a cause where one fails */
+void wave_cut(pos_engine *engine, const pos_arrival *arrivals, size_t count);
+void wave_parse(pos_engine *engine, size_t count);
+void wave_wipe(pos_engine *engine, size_t count);
+
+/* verify.c */
+void wave_verify(pos_engine *engine, size_t count);
+void guard_note(pos_engine *engine, pos_slot *slot);
+
+/* settle.c: STAGE_FULL leaves everything as it was */
+pos_status settle_one(pos_engine *engine, pos_slot *slot);
+/* Stages an entry of the engine's own; false where there is no room now. */
+bool settle_note(pos_engine *engine, pos_kind kind, const char reason[2], const char *tid,
+                 uint32_t number);
+
+/* answer.c */
+typedef struct answer_sources {
+    const pos_slot *slot;
+    const pos_decision *decision;
+    const char *rrn;              /* 12 characters */
+    const uint8_t *private_62;    /* key block or download records */
+    uint32_t private_62_size;
+    uint64_t sequence;
+} answer_sources;
+/* A template of the answer into `writer`. Fails: FIELD_*. */
+pos_status answer_build(pos_engine *engine, const answer_sources *sources, pos_writer *writer,
+                        pos_fault *fault_out);
+/* The template of a refusal: echoes and field 39. */
+pos_status answer_build_refusal(pos_engine *engine, const pos_slot *slot, const char response[2],
+                                pos_writer *writer, pos_fault *fault_out);
+
+/* reply.c */
+bool cohort_has_room(const pos_engine *engine, const pos_cohort *cohort);
+/* Fills `template_` from the slot's request into a frame of `cohort`. Fails: ENTRY_FORM. */
+pos_status cohort_add(pos_engine *engine, pos_cohort *cohort, const pos_slot *slot,
+                      const uint8_t *template_, size_t template_size, uint8_t requirement,
+                      bool is_signed, uint64_t sequence);
+/* Nothing to send: the line is closed, or the message is of a kind that is not answered. */
+void cohort_add_silent(pos_cohort *cohort, uint64_t line, uint64_t sequence, bool is_closing);
+void cohort_drop_last(pos_cohort *cohort);
+void cohorts_recycle(pos_engine *engine);
+bool cohorts_are_all_used(const pos_engine *engine);
+
+/* sign_on.c */
+typedef struct sign_on_block {
+    uint8_t bytes[160]; /* enciphered keys and check values, as field 62 carries them */
+    uint8_t kept[160];  /* the same with the enciphered keys zeroed: what the journal keeps */
+    uint32_t size;
+} sign_on_block;
+pos_status keyring_open(pos_engine *engine, const char *path);
+void keyring_close(pos_engine *engine);
+/* The newest MAK and the one before it; absent keys have size 0. */
+void keyring_find(const pos_engine *engine, const pos_terminal *terminal,
+                  pos_mac_algorithm algorithm, pos_key *mak_out, pos_key *old_out);
+/* New working keys, put into the store; on disk after keyring_commit. */
+pos_status keyring_make(pos_engine *engine, const pos_slot *slot, sign_on_block *block_out);
+/* The first message under the newest key has come: the old one is dropped. */
+void keyring_confirm(pos_engine *engine, const pos_terminal *terminal, const pos_key *mak);
+pos_status keyring_commit(pos_engine *engine);
+/* Does the sign-on's kept block fit the keys of the store? */
+bool keyring_fits(const pos_engine *engine, const pos_terminal *terminal, const uint8_t *kept,
+                  size_t size);
+
+/* download.c */
+pos_status downloads_open(const uint8_t *image, size_t size, pos_download_table **table_out);
+void downloads_close(pos_download_table *table);
+/* The value of field 62 for a download; 0 where the answer carries none. */
+uint32_t downloads_answer(const pos_download_table *table, uint16_t code, const uint8_t *asked,
+                          size_t asked_size, uint8_t value_out[DOWNLOAD_VALUE_MAX]);
+
+/* alarm.c */
+void refuse(pos_engine *engine, pos_slot *slot);
+bool rate_takes(pos_rate *rate, int64_t now_ns, int64_t window_ns, uint32_t count_max);
+const char *cause_text(unsigned cause);
+const char *cause_response(unsigned cause);
+
+#endif

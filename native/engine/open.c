@@ -1,0 +1,400 @@
+/*
+ * Opening, closing, reloading. A start is a replay: the journal recovers what is durable, and the
+ * fold of all its entries is the state.
+ *
+ *   1. images     spec, roster, policy, downloads: checked whole before anything is touched
+ *   2. keys       derived from the master key; the key store opens or the start fails
+ *   3. journal    opened, recovered: what was staged and not durable was never answered
+ *   4. fold       every entry, in order; operators' locks and sign-ons are noted on the way
+ *   5. check      the key store's check values against those of the last sign-ons
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/inside.h"
+
+#define WAVE_FRAMES_DEFAULT 1024U
+#define COHORT_ENTRIES_DEFAULT 4096U
+#define REPLY_SIZE_EXPECTED 512U
+#define BAD_MACS_DEFAULT 5U
+#define LOCK_S_DEFAULT 900U
+
+/* ---- images, whole or not at all ------------------------------------------------------------------ */
+
+typedef struct loaded {
+    pos_spec *spec;
+    pos_roster *roster;
+    pos_policy *policy;
+    pos_download_table *downloads;
+    pos_watch *watches;
+} loaded;
+
+static void unload(loaded *images)
+{
+    if (images->spec != NULL) pos_spec_close(images->spec);
+    if (images->roster != NULL) pos_roster_close(images->roster);
+    if (images->policy != NULL) pos_policy_close(images->policy);
+    downloads_close(images->downloads);
+    free(images->watches);
+    *images = (loaded){0};
+}
+
+static pos_status load(const pos_engine *engine, const pos_engine_images *from, loaded *images_out)
+{
+    loaded images = {0};
+    pos_status status = POS_OK;
+    if (from->spec.size > 0) status = pos_spec_open(from->spec.data, from->spec.size, &images.spec);
+    if (status == POS_OK && from->roster.size > 0) {
+        status = pos_roster_open(from->roster.data, from->roster.size, engine->siv_key,
+                                 &images.roster);
+    }
+    if (status == POS_OK && from->policy.size > 0) {
+        status = pos_policy_open(from->policy.data, from->policy.size, &images.policy);
+    }
+    if (status == POS_OK && from->downloads.size > 0) {
+        status = downloads_open(from->downloads.data, from->downloads.size, &images.downloads);
+    }
+    if (status == POS_OK && images.roster != NULL) {
+        images.watches = calloc(pos_roster_count(images.roster) + 1, sizeof images.watches[0]);
+        if (images.watches == NULL) status = POS_MEMORY;
+    }
+    if (status != POS_OK) {
+        unload(&images);
+        return status;
+    }
+    *images_out = images;
+    return POS_OK;
+}
+
+static pos_watch *watch_of(pos_engine *engine, const char tid[8])
+{
+    const pos_terminal *terminal = pos_roster_find(engine->roster, tid);
+    if (terminal == NULL) return NULL;
+    return &engine->watches[terminal - pos_roster_at(engine->roster, 0)];
+}
+
+/* Locks and counts of wrong MACs go with the terminal from the old roster to the new one. */
+static void carry_watches(pos_engine *engine, loaded *images)
+{
+    for (size_t index = 0; index < pos_roster_count(images->roster); index++) {
+        const pos_watch *watch = watch_of(engine, pos_roster_at(images->roster, index)->tid);
+        if (watch != NULL) images->watches[index] = *watch;
+    }
+}
+
+static void swap_in(pos_engine *engine, loaded *images)
+{
+    loaded old = {0};
+    if (images->roster != NULL) {
+        if (engine->roster != NULL) carry_watches(engine, images);
+        old.roster = engine->roster;
+        old.watches = engine->watches;
+        engine->roster = images->roster;
+        engine->watches = images->watches;
+    }
+    if (images->spec != NULL) {
+        old.spec = engine->spec;
+        engine->spec = images->spec;
+    }
+    if (images->policy != NULL) {
+        old.policy = engine->policy;
+        engine->policy = images->policy;
+    }
+    if (images->downloads != NULL) {
+        old.downloads = engine->downloads;
+        engine->downloads = images->downloads;
+    }
+    unload(&old);
+    engine->counts.terminals = pos_roster_count(engine->roster);
+}
+
+static void tell_journal(pos_engine *engine)
+{
+    pos_decided_under under = {0};
+    pos_spec_digest(engine->spec, under.spec_digest);
+    pos_policy_digest(engine->policy, under.policy_digest);
+    pos_roster_digest(engine->roster, under.roster_digest);
+    (void)snprintf(under.build, sizeof under.build, "%s", pos_version());
+    pos_journal_decided_under(engine->journal, &under);
+}
+
+/* ---- the fold --------------------------------------------------------------------------------------- */
+
+/* What the engine itself remembers of an entry; `sign_ons` has one sequence a terminal. */
+static void recall_entry(pos_engine *engine, const pos_entry *entry, uint64_t *sign_ons)
+{
+    const pos_terminal *terminal = pos_roster_find(engine->roster, entry->tid);
+    if (terminal == NULL) return;
+    const size_t index = (size_t)(terminal - pos_roster_at(engine->roster, 0));
+    if (entry->kind == POS_KIND_ADMINISTRATION) {
+        if (pos_equal(entry->reason, "LK", 2)) engine->watches[index].is_locked = true;
+        if (pos_equal(entry->reason, "UL", 2)) engine->watches[index].is_locked = false;
+    }
+    if ((entry->flags & POS_FLAG_KEYS_MADE) != 0) sign_ons[index] = entry->sequence;
+}
+
+static pos_status fold(pos_engine *engine, uint64_t *sign_ons)
+{
+    uint64_t next = 1;
+    for (;;) {
+        pos_page page;
+        pos_status status = pos_journal_page(engine->journal, next, &page);
+        if (status == POS_JOURNAL_END) return POS_OK;
+        if (status != POS_OK) return status;
+        for (uint32_t index = 0; index < page.count; index++) {
+            pos_entry entry;
+            status = pos_page_entry(&page, index, &entry);
+            if (status != POS_OK) return status;
+            if (entry.sequence < next) continue;
+            status = pos_state_apply(engine->state, &entry);
+            if (status != POS_OK) return status;
+            recall_entry(engine, &entry, sign_ons);
+            engine->sequence = entry.sequence;
+            engine->counts.recovered_entries++;
+        }
+        next = page.first_sequence + page.count;
+    }
+}
+
+/* Field 62 of a kept sign-on answer, if the template has one. */
+static pos_slice kept_block(const pos_engine *engine, const pos_entry *entry)
+{
+    const pos_slice none = {0};
+    if (entry->answer_size < 1) return none;
+    const size_t head = 1 + (size_t)entry->answer[0] * 5;
+    if (entry->answer_size <= head) return none;
+    pos_message message;
+    const pos_status status = pos_message_parse(engine->spec, entry->answer + head,
+                                                entry->answer_size - head, &message, NULL);
+    const unsigned field = pos_spec_role_field(engine->spec, POS_ROLE_PRIVATE_62);
+    if (status != POS_OK || field == 0 || !pos_message_has(&message, field)) return none;
+    return (pos_slice){.data = message.body + message.fields[field].offset,
+                       .size = message.fields[field].size};
+}
+
+/* The fleet is not signed off for a difference: a terminal whose keys are truly lost hears A0 and
+ * signs on. But a key store that was exchanged must not go unseen. */
+static void check_keys(pos_engine *engine, const uint64_t *sign_ons)
+{
+    for (size_t index = 0; index < pos_roster_count(engine->roster); index++) {
+        pos_entry entry;
+        if (sign_ons[index] == 0) continue;
+        if (pos_journal_entry(engine->journal, sign_ons[index], &entry) != POS_OK) continue;
+        const pos_terminal *terminal = pos_roster_at(engine->roster, index);
+        const pos_slice kept = kept_block(engine, &entry);
+        if (kept.size > 0 && keyring_fits(engine, terminal, kept.data, kept.size)) continue;
+        engine->counts.keys_unmatched++;
+        pos_engine_log(engine, "error", "keys_unmatched", "tid=%.8s sign_on=%llu", terminal->tid,
+                       (unsigned long long)sign_ons[index]);
+    }
+}
+
+static pos_status recover(pos_engine *engine)
+{
+    const size_t count = pos_roster_count(engine->roster);
+    uint64_t *sign_ons = calloc(count + 1, sizeof sign_ons[0]);
+    if (sign_ons == NULL) return POS_MEMORY;
+    const int64_t began_ns = pos_clock_monotonic_ns();
+    const pos_status status = fold(engine, sign_ons);
+    if (status == POS_OK) {
+        check_keys(engine, sign_ons);
+        pos_engine_log(engine, "info", "recovered", "entries=%llu sequence=%llu ms=%lld",
+                       (unsigned long long)engine->counts.recovered_entries,
+                       (unsigned long long)engine->sequence,
+                       (long long)((pos_clock_monotonic_ns() - began_ns) / 1000000));
+    }
+    free(sign_ons);
+    return status;
+}
+
+/* ---- open and close ------------------------------------------------------------------------------------ */
+
+static bool make_cohort(pos_engine *engine, pos_cohort *cohort)
+{
+    cohort->pendings = calloc(engine->cohort_entries_max, sizeof cohort->pendings[0]);
+    cohort->arena = calloc(1, engine->cohort_arena_max);
+    return cohort->pendings != NULL && cohort->arena != NULL;
+}
+
+static pos_status make_memory(pos_engine *engine)
+{
+    const size_t wave = engine->wave_frames_max;
+    const size_t jobs = wave > engine->cohort_entries_max ? wave : engine->cohort_entries_max;
+    engine->slots = calloc(wave, sizeof engine->slots[0]);
+    engine->pans = calloc(wave, sizeof engine->pans[0]);
+    engine->tokens = calloc(wave, sizeof engine->tokens[0]);
+    engine->jobs = calloc(jobs, sizeof engine->jobs[0]);
+    engine->job_slots = calloc(jobs, sizeof engine->job_slots[0]);
+    engine->scratch = calloc(1, ENTRY_HEAP_MAX);
+    const bool has_all = engine->slots != NULL && engine->pans != NULL && engine->tokens != NULL
+                         && engine->jobs != NULL && engine->job_slots != NULL
+                         && engine->scratch != NULL;
+    if (!has_all || !make_cohort(engine, &engine->refusals)) return POS_MEMORY;
+    for (size_t index = 0; index < COHORT_COUNT; index++) {
+        if (!make_cohort(engine, &engine->cohorts[index])) return POS_MEMORY;
+    }
+    return POS_OK;
+}
+
+static void take_settings(pos_engine *engine, const pos_engine_options *options)
+{
+    engine->wave_frames_max =
+        options->wave_frames_max > 0 ? options->wave_frames_max : WAVE_FRAMES_DEFAULT;
+    engine->cohort_entries_max = options->journal.page_entries_max > 0
+                                     ? options->journal.page_entries_max
+                                     : COHORT_ENTRIES_DEFAULT;
+    engine->cohort_arena_max =
+        (size_t)engine->cohort_entries_max * REPLY_SIZE_EXPECTED + REPLY_FRAME_MAX;
+    engine->zone_offset_minute = options->journal.zone_offset_minute;
+    engine->cutover_minute = options->journal.cutover_minute;
+    engine->terminals_max = options->terminals_max;
+    engine->bad_macs_max = options->bad_macs_max > 0 ? options->bad_macs_max : BAD_MACS_DEFAULT;
+    engine->lock_ns =
+        (int64_t)(options->lock_s > 0 ? options->lock_s : LOCK_S_DEFAULT) * 1000000000;
+    engine->log = options->log;
+    engine->log_context = options->log_context;
+}
+
+static void derive_keys(pos_engine *engine, const uint8_t master_key[32])
+{
+    uint8_t key[32];
+    pos_kdf(master_key, "posengine siv", engine->siv_key, sizeof engine->siv_key);
+    pos_kdf(master_key, "posengine token", key, sizeof key);
+    pos_cmac_prepare(key, sizeof key, &engine->token_key);
+    pos_kdf(master_key, "posengine fingerprint", key, sizeof key);
+    pos_cmac_prepare(key, sizeof key, &engine->fingerprint_key);
+    pos_wipe(key, sizeof key);
+}
+
+static pos_status open_keyring(pos_engine *engine, const pos_engine_options *options)
+{
+    char path[4096];
+    if (options->keystore_path != NULL) return keyring_open(engine, options->keystore_path);
+    const int size = snprintf(path, sizeof path, "%s.keys", options->journal_path);
+    if (size < 0 || size >= (int)sizeof path) return POS_ARGUMENT;
+    return keyring_open(engine, path);
+}
+
+static pos_status open_parts(pos_engine *engine, const pos_engine_options *options)
+{
+    const pos_engine_images from = {.spec = options->spec,
+                                    .roster = options->roster,
+                                    .policy = options->policy,
+                                    .downloads = options->downloads};
+    loaded images;
+    pos_status status = load(engine, &from, &images);
+    if (status != POS_OK) return status;
+    swap_in(engine, &images);
+    if (engine->downloads == NULL) status = downloads_open(NULL, 0, &engine->downloads);
+    if (status == POS_OK) status = make_memory(engine);
+    if (status == POS_OK) status = open_keyring(engine, options);
+    const pos_state_options limits = {.terminals_max = options->terminals_max,
+                                      .postings_max = options->postings_max,
+                                      .repeats_max = options->repeats_max,
+                                      .repeat_window_h = options->repeat_window_h};
+    if (status == POS_OK) status = pos_state_create(&limits, &engine->state);
+    if (status == POS_OK) {
+        status = pos_journal_open(options->journal_path, &options->journal, &engine->journal);
+    }
+    if (status != POS_OK) return status;
+    tell_journal(engine);
+    return recover(engine);
+}
+
+static bool is_acceptable(const pos_engine_options *options)
+{
+    return options->journal_path != NULL && options->spec.size > 0 && options->roster.size > 0
+           && options->policy.size > 0 && !options->journal.readonly
+           && options->journal.cutover_minute < 1440
+           && options->journal.page_entries_max <= 65536 && options->wave_frames_max <= 65536;
+}
+
+pos_status pos_engine_open(const pos_engine_options *options, pos_engine **engine_out)
+{
+    assert(options != NULL);
+    assert(engine_out != NULL);
+    if (!is_acceptable(options)) return POS_ARGUMENT;
+    pos_engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL) return POS_MEMORY;
+    take_settings(engine, options);
+    derive_keys(engine, options->master_key);
+    const pos_status status = open_parts(engine, options);
+    if (status != POS_OK) {
+        pos_engine_close(engine);
+        return status;
+    }
+    *engine_out = engine;
+    return POS_OK;
+}
+
+static void free_cohort(const pos_engine *engine, pos_cohort *cohort)
+{
+    if (cohort->arena != NULL) pos_wipe(cohort->arena, engine->cohort_arena_max);
+    if (cohort->pendings != NULL) {
+        pos_wipe(cohort->pendings, engine->cohort_entries_max * sizeof cohort->pendings[0]);
+    }
+    free(cohort->arena);
+    free(cohort->pendings);
+}
+
+void pos_engine_close(pos_engine *engine)
+{
+    if (engine == NULL) return;
+    if (engine->journal != NULL) pos_journal_close(engine->journal);
+    if (engine->state != NULL) pos_state_destroy(engine->state);
+    keyring_close(engine);
+    loaded images = {engine->spec, engine->roster, engine->policy, engine->downloads,
+                     engine->watches};
+    unload(&images);
+    for (size_t index = 0; index < COHORT_COUNT; index++) {
+        free_cohort(engine, &engine->cohorts[index]);
+    }
+    free_cohort(engine, &engine->refusals);
+    free(engine->slots);
+    free(engine->pans);
+    free(engine->tokens);
+    free(engine->jobs);
+    free(engine->job_slots);
+    free(engine->scratch);
+    pos_wipe(engine, sizeof *engine);
+    free(engine);
+}
+
+/* ---- between waves ------------------------------------------------------------------------------------- */
+
+pos_status pos_engine_reload(pos_engine *engine, const pos_engine_images *images, int64_t now_ns)
+{
+    assert(engine != NULL && images != NULL);
+    if (atomic_load(&engine->is_in_doubt)) return POS_JOURNAL_IN_DOUBT;
+    loaded fresh;
+    const pos_status status = load(engine, images, &fresh);
+    if (status != POS_OK) return status;
+    engine->now_ns = now_ns;
+    if (!settle_note(engine, POS_KIND_ADMINISTRATION, "RL", NULL, 0)) {
+        unload(&fresh);
+        return POS_STAGE_FULL;
+    }
+    swap_in(engine, &fresh);
+    tell_journal(engine);
+    engine->counts.reloads++;
+    pos_engine_log(engine, "info", "reloaded", "spec=%s terminals=%zu",
+                   pos_spec_name(engine->spec), pos_roster_count(engine->roster));
+    return POS_OK;
+}
+
+pos_status pos_engine_lock(pos_engine *engine, const char tid[8], bool is_locked, int64_t now_ns)
+{
+    assert(engine != NULL && tid != NULL);
+    if (atomic_load(&engine->is_in_doubt)) return POS_JOURNAL_IN_DOUBT;
+    pos_watch *watch = watch_of(engine, tid);
+    if (watch == NULL) return POS_TERMINAL_ABSENT;
+    engine->now_ns = now_ns;
+    if (!settle_note(engine, POS_KIND_ADMINISTRATION, is_locked ? "LK" : "UL", tid, 0)) {
+        return POS_STAGE_FULL;
+    }
+    watch->is_locked = is_locked;
+    if (!is_locked) watch->locked_until_ns = 0;
+    pos_engine_log(engine, "info", is_locked ? "locked" : "unlocked", "tid=%.8s by=operator", tid);
+    return POS_OK;
+}

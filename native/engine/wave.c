@@ -1,0 +1,187 @@
+/*
+ * The part of a wave that needs no order: each frame is cut, parsed and read on its own, and what
+ * fails leaves its cause in the slot. Nothing here changes the engine but its slots; what a fault
+ * means (counts, guards, answers) happens in settle.c, in order, so that a wave which is taken only
+ * in part can be submitted again.
+ */
+#include <assert.h>
+
+#include "engine/calendar.h"
+#include "engine/inside.h"
+
+static void fail(pos_slot *slot, pos_cause cause, pos_status status)
+{
+    assert(cause != POS_CAUSE_NONE);
+    slot->cause = (uint8_t)cause;
+    slot->fault.status = status;
+}
+
+void wave_cut(pos_engine *engine, const pos_arrival *arrivals, size_t count)
+{
+    assert(count <= engine->wave_frames_max);
+    for (size_t index = 0; index < count; index++) {
+        pos_slot *slot = &engine->slots[index];
+        slot->arrival = &arrivals[index];
+        slot->terminal = NULL;
+        slot->rule = NULL;
+        slot->key.size = 0;
+        slot->key_old.size = 0;
+        slot->is_old_key = false;
+        slot->cause = POS_CAUSE_NONE;
+        slot->fault = (pos_fault){0};
+        slot->message.mti = 0;
+        slot->message.bitmap[0] = 0;
+        slot->message.bitmap[1] = 0;
+        slot->request.tid[0] = '\0';
+        slot->request.mid[0] = '\0';
+        slot->request.stan = 0;
+        const pos_status status = pos_frame_next(engine->spec, arrivals[index].frame,
+                                                 arrivals[index].size, &slot->frame);
+        if (status != POS_OK) {
+            fail(slot, POS_CAUSE_FRAME, status);
+        } else if (slot->frame.size != arrivals[index].size) {
+            fail(slot, POS_CAUSE_FRAME, POS_FRAME_LENGTH); /* a submit is one frame, no more */
+        }
+    }
+}
+
+/* Text of a fixed field as the roster knows it; false where the message has not got that far. */
+static bool name_of(const pos_engine *engine, const pos_message *message, pos_role role,
+                    char *name_out, size_t size)
+{
+    const unsigned field = pos_spec_role_field(engine->spec, role);
+    if (field == 0 || !pos_message_has(message, field)) return false;
+    uint8_t text[POS_VALUE_SIZE_MAX];
+    if (pos_message_value(engine->spec, message, field, text) != size) return false;
+    pos_copy(name_out, text, size);
+    return true;
+}
+
+/*
+ * A message that failed to parse is still answered 30 where MTI, rule, STAN and terminal could be
+ * read: the terminal's clerk then sees a code, and not a time-out.
+ */
+static void recover_names(pos_engine *engine, pos_slot *slot)
+{
+    const unsigned stan_field = pos_spec_role_field(engine->spec, POS_ROLE_STAN);
+    uint8_t text[POS_VALUE_SIZE_MAX];
+    char tid[8];
+    char mid[15];
+    const bool has_stan = stan_field != 0 && pos_message_has(&slot->message, stan_field);
+    if (!has_stan || !name_of(engine, &slot->message, POS_ROLE_TID, tid, sizeof tid)
+        || !name_of(engine, &slot->message, POS_ROLE_MID, mid, sizeof mid)) {
+        slot->cause = POS_CAUSE_MUTE;
+        return;
+    }
+    const size_t size = pos_message_value(engine->spec, &slot->message, stan_field, text);
+    if (size <= 12 && pos_ascii_is_digits(text, size)) {
+        slot->request.stan = (uint32_t)pos_ascii_number(text, size);
+    }
+    pos_copy(slot->request.tid, tid, sizeof tid);
+    pos_copy(slot->request.mid, mid, sizeof mid);
+    if (slot->rule == NULL) slot->cause = POS_CAUSE_MUTE;
+}
+
+static void parse_one(pos_engine *engine, pos_slot *slot, char pan[20], size_t *pan_size)
+{
+    pos_status status = pos_message_parse(engine->spec, slot->frame.body, slot->frame.body_size,
+                                          &slot->message, &slot->fault);
+    const pos_status rule_status = pos_rule_find(engine->spec, &slot->message, &slot->rule);
+    if (status != POS_OK) {
+        if (rule_status != POS_OK) slot->rule = NULL;
+        fail(slot, POS_CAUSE_FORM, status);
+        recover_names(engine, slot);
+        return;
+    }
+    if (rule_status != POS_OK) {
+        slot->rule = NULL;
+        fail(slot, POS_CAUSE_FORM, rule_status);
+        recover_names(engine, slot);
+        return;
+    }
+    pos_message_mac_cover(engine->spec, &slot->message, &slot->cover);
+    status = pos_rule_check(engine->spec, slot->rule, &slot->message, &slot->fault);
+    if (status != POS_OK) {
+        fail(slot, status == POS_MAC_ABSENT ? POS_CAUSE_MAC_ABSENT : POS_CAUSE_PRESENCE, status);
+        recover_names(engine, slot);
+        return;
+    }
+    status = pos_request_read(engine->spec, slot->rule, &slot->message, &slot->request, pan,
+                              pan_size, &slot->fault);
+    if (status != POS_OK) {
+        fail(slot, POS_CAUSE_FACT, status);
+        recover_names(engine, slot);
+    }
+}
+
+/* The expiry date becomes one fact and is gone: it is not kept, and decide never sees it. */
+static void judge_expiry(pos_request *request, const calendar_instant *now)
+{
+    const unsigned expiry = request->expiry_yymm;
+    if ((request->flags & POS_FLAG_EXPIRY) != 0 && expiry != 0) {
+        /* Two digits of a year mean the one within fifty years of now. */
+        unsigned year = now->year / 100 * 100 + expiry / 100;
+        if (year + 50 < now->year) year += 100;
+        if (year > now->year + 50) year -= 100;
+        const bool is_past = year < now->year
+                             || (year == now->year && expiry % 100 < now->month);
+        if (is_past) request->flags |= POS_FLAG_CARD_EXPIRED;
+    }
+    pos_wipe(&request->expiry_yymm, sizeof request->expiry_yymm);
+}
+
+/* Token and fingerprint of every request that was read, in one wave each; the digits are wiped. */
+static void tokens_of(pos_engine *engine, size_t count)
+{
+    size_t tokens = 0;
+    for (size_t index = 0; index < count; index++) {
+        const pos_pan *pan = &engine->pans[index];
+        if (engine->slots[index].cause != POS_CAUSE_NONE || pan->size == 0) continue;
+        engine->job_slots[tokens] = (uint32_t)index;
+        engine->tokens[tokens++] =
+            (pos_token_job){.data = (const uint8_t *)pan->digits, .size = (uint32_t)pan->size};
+    }
+    pos_token_wave(&engine->token_key, engine->tokens, tokens);
+    for (size_t index = 0; index < tokens; index++) {
+        pos_copy(engine->slots[engine->job_slots[index]].request.pan_token,
+                 engine->tokens[index].token, sizeof engine->tokens[index].token);
+    }
+    size_t prints = 0;
+    for (size_t index = 0; index < count; index++) {
+        const pos_slot *slot = &engine->slots[index];
+        if (slot->cause != POS_CAUSE_NONE) continue;
+        engine->job_slots[prints] = (uint32_t)index;
+        engine->tokens[prints++] =
+            (pos_token_job){.data = slot->cover.data, .size = slot->cover.size};
+    }
+    pos_token_wave(&engine->fingerprint_key, engine->tokens, prints);
+    for (size_t index = 0; index < prints; index++) {
+        pos_copy(engine->slots[engine->job_slots[index]].request.fingerprint,
+                 engine->tokens[index].token, sizeof engine->tokens[index].token);
+    }
+}
+
+void wave_parse(pos_engine *engine, size_t count)
+{
+    const calendar_instant now =
+        calendar_of(engine->now_ns, engine->zone_offset_minute, engine->cutover_minute);
+    for (size_t index = 0; index < count; index++) {
+        pos_slot *slot = &engine->slots[index];
+        engine->pans[index].size = 0;
+        if (slot->cause != POS_CAUSE_NONE) continue;
+        parse_one(engine, slot, engine->pans[index].digits, &engine->pans[index].size);
+        if (slot->cause != POS_CAUSE_NONE) continue;
+        slot->request.line = (uint32_t)slot->arrival->line;
+        judge_expiry(&slot->request, &now);
+    }
+    tokens_of(engine, count);
+    pos_wipe(engine->pans, count * sizeof engine->pans[0]);
+}
+
+void wave_wipe(pos_engine *engine, size_t count)
+{
+    for (size_t index = 0; index < count; index++) {
+        pos_key_wipe(&engine->slots[index].key);
+        pos_key_wipe(&engine->slots[index].key_old);
+    }
+}
