@@ -427,6 +427,14 @@ static bool bitmap_read(const uint8_t *at, const pos_spec *spec, uint64_t bitmap
     return true;
 }
 
+/* Four digits, the first of the dialect's version. */
+static bool mti_fits(const pos_spec *spec, uint16_t mti)
+{
+    uint8_t bytes[2];
+    pos_store_u16_be(bytes, mti);
+    return pos_bcd_is_digits(bytes, 0, 4) && (spec->version == 0xff || mti >> 12 == spec->version);
+}
+
 static bool rule_read(const image *from, const uint8_t *at, const pos_spec *spec,
                       pos_rule_form *form)
 {
@@ -441,6 +449,8 @@ static bool rule_read(const image *from, const uint8_t *at, const pos_spec *spec
     };
     if (flags > 7 || form->rule.kind >= POS_KIND_COUNT) return false;
     if ((flags & 3U) != 0 && spec->mac_fields[0] == 0) return false;
+    if (!mti_fits(spec, form->rule.mti)) return false;
+    if (form->rule.answer_mti != 0 && !mti_fits(spec, form->rule.answer_mti)) return false;
     if (!range_fits(form->match_first, form->match_count, spec->match_count)) return false;
     return string_at(from, at + 12, &form->rule.name) && string_at(from, at + 16, &form->name_zh)
            && bitmap_read(at + 32, spec, form->rule.mandatory)

@@ -417,8 +417,11 @@ class _Image:
         ) + b"".join(maps)
 
     def mti(self, text: str, path: str) -> str:
-        if text and (len(text) != 4 or not text.isdecimal()):
+        if text and (len(text) != 4 or not (text.isascii() and text.isdecimal())):
             self.refuse(path, f"four digits are wanted, not {text!r}")
+        version = self.dialect["message"]["version"]
+        if text and version not in (-1, int(text[0])):
+            self.refuse(path, f"begins with the dialect's version, {version}")
         return text
 
     def bitmap(self, fields: Sequence[Any], path: str) -> bytes:
