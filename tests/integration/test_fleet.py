@@ -6,11 +6,15 @@ tests/oracle, which has its own; right and with each of its defects.
 
 from __future__ import annotations
 
+import json
 import socketserver
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +26,7 @@ from posengine.simulate.fleet import Fleet, Plan, beliefs
 from posengine.simulate.product import load_dialect
 from posengine.simulate.report import Report
 from posengine.simulate.terminal import Identity
+from posengine.simulate.terminals import make_terminals, write_terminals
 
 TMK = bytes.fromhex("11" * 16)
 MID = "898000000000001"
@@ -173,3 +178,43 @@ def test_a_host_that_is_not_there_is_an_error() -> None:
     fleet = Fleet(plan, identities(1), dialect=DIALECT, clock=time.monotonic)
     with pytest.raises(Address, match="nobody answers"):
         fleet.run()
+
+
+def command(address: tuple[str, int], keys: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "posengine", "simulate", f"{address[0]}:{address[1]}"]
+    return subprocess.run(
+        [*words, "--keys", str(keys), *more], capture_output=True, text=True, timeout=50
+    )
+
+
+def test_the_command_says_what_it_saw_and_ends_with_0(tmp_path: Path) -> None:
+    terminals = make_terminals(4, merchants=1, seed=1)
+    write_terminals(tmp_path / "terminals.csv", terminals)
+    host = Host({each.tid: (each.mid, each.tmk) for each in terminals})
+    with running(host) as address:
+        more = ("-n", "80", "--workers", "2", "--beliefs", str(tmp_path / "beliefs.json"))
+        done = command(address, tmp_path / "terminals.csv", *more, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["transactions"] == 80 and said["balanced"] == said["terminals"] == 4
+    assert said["responses"]["sale"]["00"] > 0 and said["disagreements"] == []
+    believed = json.loads((tmp_path / "beliefs.json").read_text())
+    assert list(believed) == [each.tid for each in terminals]
+
+
+def test_the_command_ends_with_1_and_says_how_to_see_a_disagreement_again(tmp_path: Path) -> None:
+    terminals = make_terminals(2, merchants=1, seed=1)
+    write_terminals(tmp_path / "terminals.csv", terminals)
+    keys = {each.tid: (each.mid, each.tmk) for each in terminals}
+    with running(Host(keys, defect="lost posting")) as address:
+        done = command(address, tmp_path / "terminals.csv", "-n", "60", "--seed", "4")
+    assert done.returncode == 1
+    assert "settle: not balanced" in done.stderr
+    assert "--seed 4 -n 30" in done.stderr and f"--terminals {terminals[0].tid}" in done.stderr
+
+
+def test_wrong_use_of_the_command_ends_with_2(tmp_path: Path) -> None:
+    write_terminals(tmp_path / "terminals.csv", make_terminals(1, merchants=1, seed=1))
+    for more in (("--faults", "lots=1"), ("--terminals", "9"), ("--format", "xml")):
+        done = command(("127.0.0.1", 9), tmp_path / "terminals.csv", *more)
+        assert done.returncode == 2 and "Traceback" not in done.stderr

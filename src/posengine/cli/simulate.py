@@ -34,7 +34,7 @@ def simulate(
     ],
     keys: Annotated[
         Path,
-        typer.Option(help="File of terminals: tid,mid,tmk,sign_on. Test keys only. 终端与主密钥"),
+        typer.Option(help="File of terminals: tid,mid,tmk. Test keys only. 终端与主密钥"),
     ] = Path("terminals.csv"),
     terminals: Annotated[
         str, typer.Option(help="The first N of the file, or TIDs with commas. 终端数或终端号")
@@ -112,7 +112,7 @@ def simulate(
     if form == "json":
         print(json.dumps(report.as_json(), ensure_ascii=False))
     else:
-        console.print(_picture(report))
+        console.print(picture(report))
         _print_responses(console, report)
     if report.disagreement_count:
         again = _command(address, keys, faults, seed, transactions, len(chosen), settle_every)
@@ -133,10 +133,10 @@ class _Shown:
         if self.live is None or not self._is_live or now - self._drawn_at < 1 / DRAWS_PER_S:
             return
         self._drawn_at = now
-        self.live.update(_picture(report))
+        self.live.update(picture(report))
 
 
-def _picture(report: Report) -> Group:
+def picture(report: Report) -> Group:
     """One screen of numbers, the same while it runs and at the end."""
     table = Table(box=None, show_header=False, padding=(0, 2))
     latency = report.latencies

@@ -322,4 +322,5 @@ def _belief(deal: Deal) -> Mapping[str, object]:
         "state": deal.state,
         "response": deal.response,
         "rrn": deal.rrn,
+        "settled": deal.settled,
     }

@@ -38,6 +38,7 @@ class Deal:
     rrn: str = ""
     auth: str = ""
     date: str = "0000"  # MMDD of the answer
+    settled: str = "0000"  # MMDD under which the host settles it
     voucher: str = ""
     is_foreign: bool = False
     request: Fields | None = field(default=None, repr=False)  # of an 0220: uploads send it again

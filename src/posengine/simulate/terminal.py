@@ -283,6 +283,7 @@ class Terminal:
         deal.state = "approved"
         deal.rrn = text(message[37])
         deal.date = text(message[13])
+        deal.settled = text(message[15]) if 15 in message else deal.date
         deal.auth = text(message[38]) if 38 in message else ""
         if 59 in message:
             deal.voucher = voucher_of(text(message[59]))

@@ -1,10 +1,11 @@
 """The terminals of a simulation: who they are, with their master keys in clear.
 
-    tid,mid,tmk,sign_on
-    00000001,898000000000001,0123456789ABCDEF0123456789ABCDEF,003
+    tid,mid,tmk
+    00000001,898000000000001,0123456789ABCDEF1123456789ABCDEF
 
-A real terminal keeps its master key in hardware; this file is for test keys, and is written so
-that only its owner reads it.
+The same file goes to ``posengine keys import`` for the host's side. A real terminal keeps its
+master key in hardware; this is for test keys, and is written so that only its owner reads it. How
+a terminal signs on (60.3) stands in a column ``sign_on``, or follows from its place in the file.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import ClassVar
 from posengine.errors import PosError, Whose
 from posengine.simulate.terminal import Identity
 
-HEADER = ("tid", "mid", "tmk", "sign_on")
+HEADER = ("tid", "mid", "tmk")
 SIGN_ONS = ("003", "004", "001")
 TERMINALS_MAX = 100_000
 
@@ -49,9 +50,11 @@ def read_terminals(path: Path) -> list[Identity]:
             raise TerminalsFault(f"{where}: a tid has 8 characters, a mid 15")
         if len(tmk) not in (8, 16):
             raise TerminalsFault(f"{where}: a tmk is 8 or 16 bytes, this one is {len(tmk)}")
-        if (sign_on or SIGN_ONS[0]) not in SIGN_ONS:
+        if not sign_on:
+            sign_on = SIGN_ONS[len(found) % len(SIGN_ONS)] if len(tmk) == 16 else "001"
+        if sign_on not in SIGN_ONS:
             raise TerminalsFault(f"{where}: sign_on is one of {', '.join(sorted(SIGN_ONS))}")
-        found.append(Identity(tid, mid, tmk, sign_on or SIGN_ONS[0]))
+        found.append(Identity(tid, mid, tmk, sign_on))
     if not 1 <= len(found) <= TERMINALS_MAX:
         raise TerminalsFault(f"{path} holds {len(found)} terminals: 1 to {TERMINALS_MAX}")
     return found
@@ -64,7 +67,7 @@ def write_terminals(path: Path, identities: Iterable[Identity]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
         for one in identities:
-            writer.writerow((one.tid, one.mid, one.tmk.hex().upper(), one.sign_on))
+            writer.writerow((one.tid, one.mid, one.tmk.hex().upper()))
 
 
 def make_terminals(count: int, *, merchants: int, seed: int) -> list[Identity]:
@@ -74,7 +77,7 @@ def make_terminals(count: int, *, merchants: int, seed: int) -> list[Identity]:
             tid=f"{number:08d}",
             mid=f"8980000{(number - 1) % merchants + 1:08d}",
             tmk=_test_key(f"{seed}/{number}"),
-            sign_on=SIGN_ONS[number % 3],
+            sign_on=SIGN_ONS[(number - 1) % len(SIGN_ONS)],
         )
         for number in range(1, count + 1)
     ]
