@@ -1,0 +1,41 @@
+"""Keys at rest: the deployment's master key, and the file of the terminals' master keys.
+
+    master key ──kdf──▶ sealing key ──▶ key file: one sealed TMK a terminal
+    (a file of 64 hex characters, mode 0600)      └──▶ the roster image carries it as it is
+
+    from posengine import keys
+    siv = keys.sealing_key(keys.load_master_key("master.key"))
+    file = keys.KeyFile.load("keys.jsonl")
+    file.add(keys.seal_tmk("10000159", "880210010210160", tmk, siv))
+    file.save()
+
+No key leaves here but as a slot (``posengine.mac.Key``) or sealed; nothing shows more than a check
+value.
+"""
+
+from __future__ import annotations
+
+from posengine.keys.keyfile import KeyFile, KeyFileError, KeyRecord, associated, seal_tmk
+from posengine.keys.master import (
+    MASTER_KEY_VARIABLE,
+    load_master_key,
+    make_master_key,
+    sealing_key,
+)
+from posengine.keys.source import ClearKey, combined, key_bytes, read_csv
+
+__all__ = [
+    "MASTER_KEY_VARIABLE",
+    "ClearKey",
+    "KeyFile",
+    "KeyFileError",
+    "KeyRecord",
+    "associated",
+    "combined",
+    "key_bytes",
+    "load_master_key",
+    "make_master_key",
+    "read_csv",
+    "seal_tmk",
+    "sealing_key",
+]
