@@ -77,7 +77,7 @@ bool pos_mac_key_fits(pos_mac_algorithm algorithm, size_t key_size)
     case POS_MAC_X9_9: return key_size == 8 || key_size == 16;
     case POS_MAC_X9_19: return key_size == 16;
     case POS_MAC_AES_CMAC: return key_size == 16 || key_size == 24 || key_size == 32;
-    case POS_MAC_HMAC_SHA256: return key_size >= 1 && key_size <= 64;
+    case POS_MAC_HMAC_SHA256: return key_size >= 1;
     case POS_MAC_SM4_UNIONPAY:
     case POS_MAC_SM4_CBC: return key_size == 16;
     case POS_MAC_NONE:

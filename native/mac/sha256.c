@@ -3,14 +3,17 @@
  *
  *   data ──▶ 64-byte blocks ──▶ compression ──▶ ... ──▶ 80 00.. size in bits ──▶ digest
  *
- * Additions, rotations and boolean functions only: constant time by its nature.
+ * Additions, rotations and boolean functions only: constant time by its nature. sha256_shani.c has
+ * the compression by the processor's own instructions.
  */
-#include "mac/mac.h"
+#include "mac/sha256.h"
 
 #include <assert.h>
 
+#include "mac/mac.h"
+
 /* FIPS 180-4, 4.2.2: the fractions of the cube roots of the first 64 primes. */
-static const uint32_t constants[64] = {
+const uint32_t pos_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -41,7 +44,7 @@ static void compress(uint32_t words[8], const uint8_t block[64])
     uint32_t e = words[4], f = words[5], g = words[6], h = words[7];
     for (size_t index = 0; index < 64; index++) {
         const uint32_t first = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25))
-                               + (g ^ (e & (f ^ g))) + constants[index]
+                               + (g ^ (e & (f ^ g))) + pos_sha256_constants[index]
                                + schedule[index];
         const uint32_t second = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22))
                                 + ((a & b) | (c & (a | b)));
@@ -59,9 +62,27 @@ static void compress(uint32_t words[8], const uint8_t block[64])
     pos_wipe(schedule, sizeof schedule); /* under HMAC it holds the key */
 }
 
-static void compress_blocks(uint32_t words[8], const uint8_t *blocks, size_t block_count)
+void pos_sha256_blocks_portable(uint32_t words[8], const uint8_t *blocks, size_t block_count)
 {
     for (size_t index = 0; index < block_count; index++) compress(words, blocks + 64 * index);
+}
+
+static bool has_shani(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+    return __builtin_cpu_supports("sha") && __builtin_cpu_supports("sse4.1");
+#else
+    return false;
+#endif
+}
+
+static void compress_blocks(uint32_t words[8], const uint8_t *blocks, size_t block_count)
+{
+    if (has_shani()) {
+        pos_sha256_blocks_shani(words, blocks, block_count);
+    } else {
+        pos_sha256_blocks_portable(words, blocks, block_count);
+    }
 }
 
 void pos_sha256_begin(pos_sha256_state *state)
@@ -120,11 +141,17 @@ void pos_hmac_sha256(const uint8_t *key, size_t key_size, const void *data, size
                      uint8_t mac_out[32])
 {
     assert(key != NULL);
-    assert(key_size >= 1 && key_size <= 64);
+    assert(key_size >= 1);
     uint8_t pad[64];
     uint8_t inner[32];
+    uint8_t short_key[32];
     pos_sha256_state state;
 
+    if (key_size > sizeof pad) { /* RFC 2104, 2: a key over a block is its digest */
+        pos_sha256(key, key_size, short_key);
+        key = short_key;
+        key_size = sizeof short_key;
+    }
     for (size_t byte = 0; byte < 64; byte++) pad[byte] = 0x36;
     for (size_t byte = 0; byte < key_size; byte++) pad[byte] ^= key[byte];
     pos_sha256_begin(&state);
@@ -139,4 +166,5 @@ void pos_hmac_sha256(const uint8_t *key, size_t key_size, const void *data, size
     pos_sha256_end(&state, mac_out);
     pos_wipe(pad, sizeof pad);
     pos_wipe(inner, sizeof inner);
+    pos_wipe(short_key, sizeof short_key);
 }

@@ -8,6 +8,7 @@
 #include "mac/aes.h"
 #include "mac/block.h"
 #include "mac/sbox.h"
+#include "mac/sha256.h"
 
 #define BYTES_MAX 4096
 
@@ -308,6 +309,23 @@ static void test_sha256_in_pieces_is_sha256_at_once(void)
     }
 }
 
+static void test_the_sha256_ways_agree(void)
+{
+    if (!__builtin_cpu_supports("sha")) return;
+    uint32_t seed = 10;
+    for (unsigned round = 0; round < 200; round++) {
+        uint8_t blocks[5 * 64];
+        uint32_t words[2][8];
+        const size_t count = draw(&seed) % 6;
+        fill(&seed, blocks, sizeof blocks);
+        fill(&seed, (uint8_t *)words[0], sizeof words[0]);
+        memcpy(words[1], words[0], sizeof words[0]);
+        pos_sha256_blocks_portable(words[0], blocks, count);
+        pos_sha256_blocks_shani(words[1], blocks, count);
+        CHECK(memcmp(words[0], words[1], sizeof words[0]) == 0);
+    }
+}
+
 static void test_hmac_gives_the_published_values(void)
 {
     uint8_t mac[32];
@@ -321,6 +339,11 @@ static void test_hmac_gives_the_published_values(void)
     const octets third = octets_of("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     pos_hmac_sha256(third.data, third.size, filled, sizeof filled, mac); /* 4.4 */
     CHECK(is_hex(mac, "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"));
+    uint8_t longer[131];
+    memset(longer, 0xaa, sizeof longer);
+    pos_hmac_sha256(longer, sizeof longer, "Test Using Larger Than Block-Size Key - Hash Key First",
+                    54, mac); /* 4.7 */
+    CHECK(is_hex(mac, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"));
 }
 
 /* ---- SIV and derived keys --------------------------------------------------------------------------- */
@@ -795,6 +818,7 @@ int main(void)
     test_tokens_by_the_wave_are_single_cmacs();
     test_sha256_gives_the_published_digests();
     test_sha256_in_pieces_is_sha256_at_once();
+    test_the_sha256_ways_agree();
     test_hmac_gives_the_published_values();
     test_siv_gives_the_published_values();
     test_siv_opens_what_it_sealed_and_nothing_altered();

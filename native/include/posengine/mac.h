@@ -15,7 +15,7 @@ typedef enum pos_mac_algorithm {
     POS_MAC_X9_9,         /* DES-CBC, zero pad, last block; 16-byte key: 3DES in every step */
     POS_MAC_X9_19,        /* DES-CBC by the left half, then decrypt right, encrypt left */
     POS_MAC_AES_CMAC,     /* RFC 4493, NIST SP 800-38B; 16-, 24- or 32-byte key */
-    POS_MAC_HMAC_SHA256,  /* RFC 2104, FIPS 180-4; any key of 1 to 64 bytes */
+    POS_MAC_HMAC_SHA256,  /* RFC 2104, FIPS 180-4; a key of any size but 0 */
     POS_MAC_SM4_UNIONPAY, /* as UNIONPAY_ECB with SM4 and 16-byte blocks */
     POS_MAC_SM4_CBC,      /* SM4-CBC, zero pad, last block; GB/T 32907 */
     POS_MAC_ALGORITHM_COUNT

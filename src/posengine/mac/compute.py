@@ -6,7 +6,7 @@
     x9.9            8, or 16 (3DES)     8            raw
     x9.19           16                  8            raw
     aes-cmac        16, 24 or 32        16           raw
-    hmac-sha256     1 to 64             32           raw
+    hmac-sha256     1 or more           32           raw
     sm4-cbc         16                  16           raw
 
 Hosts differ in how much they carry and whether in hex: ``output`` and ``size`` say so.
