@@ -343,6 +343,18 @@ static const char *header_fault(const uint8_t *value, size_t size)
     return NULL;
 }
 
+static bool is_usual(const uint8_t *value)
+{
+    if (pos_load_u32_le(value + AT_COLUMNS) != COLUMN_COUNT) return false;
+    for (size_t index = 0; index < COLUMN_COUNT; index++) {
+        const uint8_t *at = directory_at(value, index);
+        if (!pos_equal(at, COLUMNS[index].name, NAME_SIZE)) return false;
+        if (at[NAME_SIZE] != COLUMNS[index].type) return false;
+        if (pos_load_u16_le(at + NAME_SIZE + 2) != COLUMNS[index].width) return false;
+    }
+    return true;
+}
+
 pos_status pos_page_read(const uint8_t *value, size_t size, pos_page *page_out, char *words_out)
 {
     assert(value != NULL);
@@ -369,6 +381,7 @@ pos_status pos_page_read(const uint8_t *value, size_t size, pos_page *page_out, 
         .staged_at_ns = (int64_t)pos_load_u64_le(value + AT_STAGED),
         .committed_at_ns = (int64_t)pos_load_u64_le(value + AT_COMMITTED),
         .data = value,
+        .is_usual = is_usual(value),
     };
     pos_copy(page.digest, value + AT_DIGEST, sizeof page.digest);
     pos_copy(page.digest_before, value + AT_DIGEST_BEFORE, sizeof page.digest_before);
@@ -450,14 +463,11 @@ static void absent_value(uint8_t *at, const column_form *form)
     }
 }
 
-pos_status pos_page_entry(const pos_page *page, uint32_t index, pos_entry *entry_out)
+/* A row of a page with other columns than this build writes: each is searched for. */
+static pos_status searched_row(const pos_page *page, uint32_t index, pos_entry *entry,
+                               uint32_t *heap_offset)
 {
-    assert(page != NULL);
-    assert(entry_out != NULL);
-    if (index >= page->count) return POS_ENTRY_ABSENT;
-    pos_entry entry;
-    pos_zero(&entry, sizeof entry);
-    size_t heap_offset = 0;
+    pos_zero(entry, sizeof *entry);
     for (size_t number = 0; number < COLUMN_COUNT; number++) {
         pos_column column;
         const pos_status status = pos_page_column(page, number, &column);
@@ -466,13 +476,55 @@ pos_status pos_page_entry(const pos_page *page, uint32_t index, pos_entry *entry
         const uint8_t *from =
             column.data == NULL ? NULL : column.data + (size_t)index * form->width;
         if (form->row == DERIVED) {
-            heap_offset = from == NULL ? 0 : pos_load_u32_le(from);
+            *heap_offset = from == NULL ? 0 : pos_load_u32_le(from);
         } else if (from == NULL) {
-            absent_value((uint8_t *)&entry + form->row, form);
+            absent_value((uint8_t *)entry + form->row, form);
         } else {
-            pos_copy((uint8_t *)&entry + form->row, from, form->width);
+            pos_copy((uint8_t *)entry + form->row, from, form->width);
         }
     }
+    return POS_OK;
+}
+
+/* A number from its column to its place in a row: both are aligned to their width. */
+static void copy_number(uint8_t *to, const uint8_t *from, uint16_t width)
+{
+    switch (width) {
+    case 8: *(uint64_t *)(void *)to = *(const uint64_t *)(const void *)from; return;
+    case 4: *(uint32_t *)(void *)to = *(const uint32_t *)(const void *)from; return;
+    case 1: *to = *from; return;
+    default: pos_copy(to, from, width);
+    }
+}
+
+/* A row of a page of this build: column i of the directory is column i of the table. */
+static pos_status usual_row(const pos_page *page, uint32_t index, pos_entry *entry,
+                            uint32_t *heap_offset)
+{
+    pos_zero(entry, sizeof *entry);
+    for (size_t number = 0; number < COLUMN_COUNT; number++) {
+        const column_form *form = &COLUMNS[number];
+        const uint8_t *at = directory_at(page->data, number);
+        const size_t offset = pos_load_u32_le(at + NAME_SIZE + 4);
+        const uint8_t *from = page->data + offset + (size_t)index * form->width;
+        uint8_t *to =
+            form->row == DERIVED ? (uint8_t *)heap_offset : (uint8_t *)entry + form->row;
+        if (form->type > POS_COLUMN_U8) pos_copy(to, from, form->width);
+        else copy_number(to, from, form->width);
+    }
+    return POS_OK;
+}
+
+pos_status pos_page_entry(const pos_page *page, uint32_t index, pos_entry *entry_out)
+{
+    assert(page != NULL);
+    assert(entry_out != NULL);
+    if (index >= page->count) return POS_ENTRY_ABSENT;
+    pos_entry entry;
+    uint32_t heap_offset = 0;
+    const pos_status status = page->is_usual ? usual_row(page, index, &entry, &heap_offset)
+                                             : searched_row(page, index, &entry, &heap_offset);
+    if (status != POS_OK) return status;
     const uint8_t *value = page->data;
     const uint64_t heap_size = pos_load_u32_le(value + AT_HEAP_SIZE);
     const uint64_t wanted = (uint64_t)entry.request_size + entry.answer_size;

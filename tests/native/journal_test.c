@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "journal/parts.h"
+#include "mac/mac.h"
 
 #define SMALL_VOLUME (512U * 1024U)
 
@@ -451,6 +452,106 @@ static void test_every_changed_byte_is_refused_and_harmless(void)
     free(value);
 }
 
+static void seal_again(uint8_t *value, size_t size)
+{
+    pos_sha256(value + 48, size - 48, value + 16);
+    pos_store_u32_le(value + 8, pos_crc32c(0, value + 12, size - 12));
+}
+
+/* Pages of other builds: columns in another order, one that this build does not know, one missing. */
+static void test_columns_are_found_by_name(void)
+{
+    uint8_t heap[512];
+    const pos_entry row = entry_of(9, heap);
+    const size_t heap_size = row.request_size + row.answer_size;
+    const size_t size = pos_page_value_size(1, heap_size);
+    const pos_page_facts facts = {.first_sequence = 9};
+    uint8_t *value = malloc(size);
+    pos_page_encode(value, size, &facts, &row, 1, heap, heap_size);
+    uint8_t other[24];
+    memcpy(other, value + 240 + 3 * 24, 24); /* two change places */
+    memcpy(value + 240 + 3 * 24, value + 240 + 30 * 24, 24);
+    memcpy(value + 240 + 30 * 24, other, 24);
+    seal_again(value, size);
+    pos_page page;
+    pos_entry entry;
+    CHECK(pos_page_read(value, size, &page, NULL) == POS_OK && !page.is_usual);
+    CHECK(pos_page_check(&page, NULL) == POS_OK);
+    CHECK(pos_page_entry(&page, 0, &entry) == POS_OK);
+    check_entry(&entry, 9);
+
+    value[240 + 8 * 24] = 'z'; /* "batch" is "zatch": known to nobody, and batch is missing */
+    value[240 + 28 * 24] = 'z'; /* so is "tid" */
+    seal_again(value, size);
+    CHECK(pos_page_read(value, size, &page, NULL) == POS_OK);
+    CHECK(pos_page_entry(&page, 0, &entry) == POS_OK);
+    CHECK(entry.batch == 0 && memcmp(entry.tid, "        ", 8) == 0);
+    CHECK(entry.stan == row.stan && memcmp(entry.mid, row.mid, 15) == 0);
+    pos_column column;
+    CHECK(pos_page_column_named(&page, "batch", &column) == POS_OK && column.data == NULL);
+    CHECK(pos_page_column_named(&page, "zatch", &column) == POS_ARGUMENT);
+
+    value[240 + 7 * 24 + 18] = 2; /* "stan" of another width is of another format */
+    value[240 + 7 * 24 + 16] = POS_COLUMN_U16;
+    seal_again(value, size);
+    CHECK(pos_page_read(value, size, &page, NULL) == POS_OK);
+    CHECK(pos_page_entry(&page, 0, &entry) == POS_JOURNAL_FORMAT);
+    value[48] = 2; /* a later version is not guessed at */
+    seal_again(value, size);
+    CHECK(pos_page_read(value, size, &page, NULL) == POS_JOURNAL_FORMAT);
+    free(value);
+}
+
+/* Two threads: one stages and turns over, the other writes, as the engine does. */
+typedef struct two_threads {
+    pos_journal *journal;
+    _Atomic bool is_done;
+} two_threads;
+
+static void *journal_thread(void *context)
+{
+    two_threads *both = context;
+    bool is_last = false;
+    while (!is_last) {
+        is_last = both->is_done;
+        CHECK(pos_journal_write(both->journal, is_last) == POS_OK);
+    }
+    return NULL;
+}
+
+static void test_staging_goes_on_while_a_page_is_written(void)
+{
+    fresh_path();
+    pos_journal_options options = SMALL;
+    options.page_entries_max = 64;
+    two_threads both = {.journal = opened(options)};
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, journal_thread, &both) == 0);
+    uint64_t sequence = 0;
+    while (sequence < 5000) {
+        uint8_t heap[512];
+        if (pos_journal_has_room(both.journal, sizeof heap)) {
+            CHECK(stage(both.journal, ++sequence) == POS_OK);
+            pos_entry entry;
+            const uint64_t some = sequence - sequence % 97;
+            if (some > 0) {
+                CHECK(pos_journal_entry(both.journal, some, &entry) == POS_OK);
+                check_entry(&entry, some);
+            }
+        }
+        if (sequence % 7 == 0 || !pos_journal_has_room(both.journal, sizeof heap)) {
+            (void)pos_journal_turn_over(both.journal);
+        }
+        CHECK(pos_journal_durable(both.journal) <= sequence);
+    }
+    while (pos_journal_staged_count(both.journal) > 0) (void)pos_journal_turn_over(both.journal);
+    both.is_done = true;
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(pos_journal_durable(both.journal) == 5000);
+    check_all(both.journal, 5000);
+    pos_journal_close(both.journal);
+}
+
 static void test_entries_are_found(void)
 {
     fresh_path();
@@ -639,6 +740,8 @@ int main(void)
     test_a_full_stage_says_commit_first();
     test_the_stored_value_fills_whole_lmdb_pages_at_every_size();
     test_every_changed_byte_is_refused_and_harmless();
+    test_columns_are_found_by_name();
+    test_staging_goes_on_while_a_page_is_written();
     test_entries_are_found();
     test_business_dates_change_at_the_cutover();
     test_a_new_date_turns_page_and_volume_and_never_goes_back();

@@ -196,6 +196,7 @@ typedef struct pos_page {
     uint8_t digest[32];
     uint8_t digest_before[32];
     const uint8_t *data; /* the stored value itself */
+    bool is_usual; /* has this build's columns in this build's order: read without searching */
 } pos_page;
 
 /* The page that holds `sequence` or, where there is none, the next one after it.
