@@ -179,13 +179,13 @@ void pos_head_write(const pos_spec *spec, uint16_t mti, const uint64_t bitmap[2]
                     pos_writer *writer)
 {
     uint8_t bytes[16] = {0};
-    const bool has_second = bitmap[1] != 0;
+    const bool has_second = spec->has_both_bitmaps || bitmap[1] != 0;
     assert(!has_second || spec->field_max == 128);
     for (unsigned field = 2; field <= spec->field_max; field++) {
         if (!pos_bitmap_has(bitmap, field)) continue;
         bytes[(field - 1) / 8] |= (uint8_t)(0x80U >> ((field - 1) % 8));
     }
-    if (has_second) bytes[0] |= 0x80U;
+    if (has_second && !spec->has_both_bitmaps) bytes[0] |= 0x80U;
     if (spec->mti_encoding == POS_CODE_BCD) {
         pos_writer_u16_be(writer, mti);
     } else {

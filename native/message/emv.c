@@ -109,6 +109,9 @@ bool pos_walk_next_ber(pos_walk *walk, pos_part *part_out)
         return pos_walk_fails(walk, found.bad_at, found.length, end - found.bad_at, found.rule);
     }
     const uint16_t number = pos_layout_tag(walk->spec, walk->layout, found.tag);
+    if (number == 0 && walk->layout->refuses_unknown) {
+        return pos_walk_fails(walk, walk->at, 0, end - walk->at, "a tag of the layout");
+    }
     const pos_part_form *form = number == 0 ? NULL
                                             : pos_part_form_of(walk->spec, walk->layout, number);
     *part_out = (pos_part){

@@ -105,7 +105,8 @@ static pos_status bitmap_parse(cursor *from, uint64_t bitmap_out[2])
 {
     const uint32_t start = from->at;
     pos_status status = bitmap_word_parse(from, &bitmap_out[0]);
-    if (status != POS_OK || (bitmap_out[0] & 1U) == 0) return status;
+    const bool has_second = from->spec->has_both_bitmaps || (bitmap_out[0] & 1U) != 0;
+    if (status != POS_OK || !has_second) return status;
     if (from->spec->field_max == 64) {
         return fails(from, POS_FIELD_BITMAP, 0, start, 0, "bitmap, 64 bits, bit 1 is 0");
     }

@@ -20,6 +20,7 @@
  *   192  u8 MTI encoding    193  u8 version digit, 255 any    194  u8 bitmap encoding
  *   195  u8 field max, 64 or 128    196  u8 MAC field, u8 second MAC field
  *   198  u8 MAC algorithm    199  u8 MAC output, 1 hex    200  u8 MAC size
+ *   201  u8 both bitmaps are always there
  * Field, 32
  *     0  u8 number   1 u8 content   2 u8 encoding   3 u8 prefix digits   4 u8 prefix encoding
  *     5  u8 prefix counts bytes   6 u8 right justified   7 u8 filler   8 u8 secrecy   9 u8 kept
@@ -197,11 +198,13 @@ static bool message_read(const uint8_t *data, pos_spec *spec)
     spec->mac_algorithm = at[6];
     spec->mac_output = at[7];
     spec->mac_size = at[8];
+    spec->has_both_bitmaps = at[9] == 1;
     if (spec->mti_encoding != POS_CODE_BCD && !is_text_code(spec->mti_encoding)) return false;
     if (spec->version > 9 && spec->version != 0xff) return false;
     if (spec->bitmap_encoding != POS_CODE_BINARY && spec->bitmap_encoding != POS_CODE_HEX
         && spec->bitmap_encoding != POS_CODE_HEX_EBCDIC) return false;
     if (spec->field_max != 64 && spec->field_max != 128) return false;
+    if (at[9] > 1 || (spec->has_both_bitmaps && spec->field_max == 64)) return false;
     return spec->mac_output <= 1 && spec->mac_size <= 64;
 }
 

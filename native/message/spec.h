@@ -97,7 +97,7 @@ typedef struct pos_layout {
     uint8_t length_size;
     uint8_t count_size; /* digits that say how many groups follow; 0: no groups */
     bool is_strict;
-    bool refuses_unknown; /* TLV: a tag without a definition is a fault */
+    bool refuses_unknown; /* a tag without a definition is a fault */
     bool has_secrets;     /* a part is pan or secret; of a choice: of any variant */
     bool has_kept;        /* a part is kept */
     uint16_t first; /* parts, or variants of a choice */
@@ -158,6 +158,7 @@ struct pos_spec {
     uint8_t mac_algorithm;
     uint8_t mac_output;
     uint8_t mac_size;
+    bool has_both_bitmaps; /* always 128 bits; bit 1 announces nothing */
     pos_form forms[POS_FIELD_MAX + 1];
     pos_role_place roles[POS_ROLE_COUNT];
     const pos_layout *layouts;

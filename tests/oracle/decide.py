@@ -207,9 +207,7 @@ class Host:
 
     @staticmethod
     def is_unseen(fact: Fact) -> bool:
-        return (
-            fact.kind == Kind.REVERSAL and fact.original == 0 and fact.response in ("00", "25")
-        )
+        return fact.kind == Kind.REVERSAL and fact.original == 0 and fact.response in ("00", "25")
 
     # ---- answering -----------------------------------------------------------------------------
     def ask(self, ask: Ask, *, now_ns: int) -> Fact:

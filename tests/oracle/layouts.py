@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,10 +135,9 @@ def ber_parts(
 ) -> tuple[Part, ...]:
     """BER-TLV: a constructed tag is followed by what is in it, where that is BER-TLV itself."""
     found: list[Part] = []
-    at, index = 0, 0
+    at = 0
     while at < len(raw):
-        index += 1
-        start = at
+        start, index = at, len(found) + 1
         tag_end = _ber_tag_end(raw, at)
         if tag_end is None:
             raise Fault("FIELD_PART", part=index, offset=offset + start)
@@ -153,11 +151,19 @@ def ber_parts(
         if tag not in layout.get("tags", {}) and layout.get("unknown") == "refuse":
             raise Fault("FIELD_PART", part=index, offset=offset + start)
         found.append(Part(tag, piece, offset + value_at, size, depth))
-        if raw[start] & 0x20 and depth < BER_DEPTH_MAX:
-            with suppress(Fault):  # marked as constructed, yet not of TLV: shown as it is
-                found += ber_parts(layout, piece, offset + value_at, depth=depth + 1)
+        # What is marked as constructed and is not of TLV stays as it is.
+        if raw[start] & 0x20 and depth < BER_DEPTH_MAX and _is_ber(piece):
+            found += ber_parts(layout, piece, offset + value_at, depth=depth + 1)
         at = value_at + size
     return tuple(found)
+
+
+def _is_ber(raw: bytes) -> bool:
+    try:
+        ber_parts({}, raw, 0, depth=BER_DEPTH_MAX)
+    except Fault:
+        return False
+    return True
 
 
 BER_DEPTH_MAX = 3

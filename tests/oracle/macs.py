@@ -1,7 +1,7 @@
 """MACs and key blocks on the ``cryptography`` package (OpenSSL): textbook steps, one by one.
 
-    fold     blocks XORed ─▶ hex ─▶ encrypt the first half ─▶ XOR the second ─▶ encrypt
-    chain    CBC with zero padding, last block (X9.19: then decrypt right, encrypt left)
+fold     blocks XORed ─▶ hex ─▶ encrypt the first half ─▶ XOR the second ─▶ encrypt
+chain    CBC with zero padding, last block (X9.19: then decrypt right, encrypt left)
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A till that does what the words of a table in docs say, against a rehearsal of the core.
 
-    sale 100          the original, STAN 7; `sale 0` is declined, `foreign sale 100` another card's
-    preauth, load     the same for other kinds; `advice 100` is an offline settlement (0220)
-    void, refund 40, tip 10, complete 115, complete void     refer to the original (or completion)
-    repeat            the original's bytes again
-    reverse, reverse 101, reverse void, reverse again, reverse otherwise
-    settle, sign on, sign off, restart
+sale 100          the original, STAN 7; `sale 0` is declined, `foreign sale 100` another card's
+preauth, load     the same for other kinds; `advice 100` is an offline settlement (0220)
+void, refund 40, tip 10, complete 115, complete void     refer to the original (or completion)
+repeat            the original's bytes again
+reverse, reverse 101, reverse void, reverse again, reverse otherwise
+settle, sign on, sign off, restart
 """
 
 from __future__ import annotations

@@ -158,12 +158,15 @@ class _Image:
             is_fixed = field["content"] == "b" and field["length"] == "fixed"
             if not is_fixed or field["size"] != mac["size"]:
                 self.refuse("mac.fields", f"field {number} is fixed bytes of mac.size")
+        has_both = message["secondary"] == "always"
+        if has_both and message["field_max"] == 64:
+            self.refuse("message.secondary", "always goes with field_max = 128")
         return struct.pack(
-            "<9B",
+            "<10B",
             ENCODINGS.index(message["mti"]) + 1, message["version"] & 0xFF,
             ENCODINGS.index(message["bitmap"]) + 1, message["field_max"],
             *[*fields, 0, 0][:2], ALGORITHMS.index(mac["algorithm"]), mac["output"] == "hex",
-            self.between(mac["size"], 0, 64, "mac.size"),
+            self.between(mac["size"], 0, 64, "mac.size"), has_both,
         )
 
     def defined(self, number: Any, path: str) -> int:
@@ -288,8 +291,8 @@ class _Image:
         if layout["form"] == "tlv":
             self.between(layout["tag_size"], 1, 4, f"{path}.tag_size")
             self.between(layout["length_size"], 1, 4, f"{path}.length_size")
-        elif layout["unknown"] == "refuse":
-            self.refuse(f"{path}.unknown", "belongs to form tlv")
+        elif layout["unknown"] == "refuse" and layout["form"] != "ber-tlv":
+            self.refuse(f"{path}.unknown", "belongs to form tlv or ber-tlv")
 
     def content_of(self, layout: str, path: str) -> str:
         """The content of the fields that a layout lies in, for parts that say none."""

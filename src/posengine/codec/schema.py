@@ -78,6 +78,7 @@ MESSAGE: Final[Table] = {
     "version": Key(int, -1, (-1, 0, 1, 2)),
     "bitmap": Key(str, REQUIRED, ("binary", "hex", "hex-ebcdic")),
     "field_max": Key(int, 128, (64, 128)),
+    "secondary": Key(str, "announced", ("announced", "always")),
 }
 MAC: Final[Table] = {
     "fields": Key(list, []),
