@@ -157,7 +157,7 @@ static pos_status take_directory(pos_journal *journal, char *words_out)
     const pos_status status = pos_filesystem_check(journal->path, words_out);
     if (status != POS_OK) return status;
     if (!pos_registry_enter(&journal->registered, facts.st_dev, facts.st_ino)) {
-        pos_words(words_out, "the journal is open in this process already");
+        pos_words(words_out, "the journal is open in this process already, or arrays over it are held");
         return POS_JOURNAL_BUSY;
     }
     return is_writer ? pos_writer_lock(journal->path, &journal->writer_lock, words_out) : POS_OK;

@@ -1,9 +1,9 @@
 # cython: language_level=3
 """The journal of the core: opened, read, verified, copied, staged into.
 
-A ``Handle`` owns one open journal. A ``PageView`` lends a page's bytes straight from the map, holds
-its handle, and so keeps the map: the journal's files are let go when the handle and the last view
-(and every NumPy array over one) are gone.
+A ``Handle`` owns one open journal. A ``PageView`` lends a page's bytes straight from the map: the
+handle counts what is lent, and a close lets the journal's files go when the last loan (a NumPy array
+over a column, say) has ended. A page that lent nothing is closed with its journal.
 """
 
 from cpython.buffer cimport PyBuffer_FillInfo
@@ -101,11 +101,17 @@ cdef class PageView:
     def digest_before(self):
         return self.page.digest_before[:32]
 
+    cdef int lives(self) except -1:
+        """The map is there to be read."""
+        self.handle.opened()
+        return 0
+
     def columns(self):
         """``{name: (type, width, offset)}`` of the columns that the page has."""
         cdef pos_column column
         cdef size_t index
         found = {}
+        self.lives()
         for index in range(pos_column_count()):
             checked(pos_page_column(&self.page, index, &column))
             if column.data != NULL:
@@ -117,18 +123,27 @@ cdef class PageView:
     def entry(self, uint32_t index):
         """Row ``index`` as a tuple in the order of ``ENTRY_FIELDS``."""
         cdef pos_entry entry
+        self.lives()
         checked(pos_page_entry(&self.page, index, &entry))
         return row(&entry)
 
     def check(self):
         """Recompute CRC and digest. Raises: JournalCorrupt."""
         cdef pos_status status
+        self.lives()
+        self.handle.lent += 1  # a close in another thread waits
         with nogil:
             status = pos_page_sums(&self.page)
+        self.handle.returned()
         checked(status, f"page of {self.page.first_sequence}")
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
+        self.lives()
         PyBuffer_FillInfo(buffer, self, <void *>self.page.data, self.page.size, 1, flags)
+        self.handle.lent += 1
+
+    def __releasebuffer__(self, Py_buffer *buffer):
+        self.handle.returned()
 
 
 cdef class Progress:
@@ -151,6 +166,8 @@ cdef class Handle:
     """An open journal. Raises, from every call: the exception of the core's status."""
 
     cdef pos_journal *journal
+    cdef Py_ssize_t lent
+    cdef bint is_closing
 
     def __cinit__(
         self, path: str, *, bint readonly, bint full, uint64_t volume_size_max,
@@ -179,15 +196,39 @@ cdef class Handle:
     def __dealloc__(self):
         pos_journal_close(self.journal)
 
+    cdef pos_journal *opened(self) except NULL:
+        """The journal, where it is not closed."""
+        if self.journal == NULL or self.is_closing:
+            raise BY_STATUS["ARGUMENT"]("the journal is closed")
+        return self.journal
+
+    cdef void returned(self) noexcept:
+        """A loan has ended; the last one of a closed journal lets its files go."""
+        self.lent -= 1
+        if self.is_closing and self.lent == 0:
+            pos_journal_close(self.journal)
+            self.journal = NULL
+
+    def close(self):
+        """Refuse further calls, and let the files go as soon as nothing is lent."""
+        if self.journal == NULL or self.is_closing:
+            return
+        self.is_closing = True
+        self.lent += 1
+        self.returned()
+
     def report(self):
         """What opening found, in words; empty where all was as it was left."""
-        return pos_journal_report(self.journal).decode()
+        return pos_journal_report(self.opened()).decode()
 
     def facts(self):
         """The facts as a dict; ``journal_id`` is bytes."""
         cdef pos_journal_facts facts
+        self.opened()
+        self.lent += 1
         with nogil:
             pos_journal_facts_read(self.journal, &facts)
+        self.returned()
         return {
             "journal_id": facts.journal_id[:16], "last_sequence": facts.last_sequence,
             "durable_sequence": facts.durable_sequence, "pages": facts.pages,
@@ -199,8 +240,11 @@ cdef class Handle:
         """The page that holds ``sequence`` or comes after it; None where there is none yet."""
         cdef PageView view = PageView.__new__(PageView)
         cdef pos_status status
+        self.opened()
+        self.lent += 1
         with nogil:
             status = pos_journal_page(self.journal, sequence, &view.page)
+        self.returned()
         if status == POS_JOURNAL_END:
             return None
         checked(status, f"page of {sequence}")
@@ -210,7 +254,7 @@ cdef class Handle:
     def entry(self, uint64_t sequence):
         """One entry as a tuple in the order of ``ENTRY_FIELDS``."""
         cdef pos_entry entry
-        checked(pos_journal_entry(self.journal, sequence, &entry), f"entry {sequence}")
+        checked(pos_journal_entry(self.opened(), sequence, &entry), f"entry {sequence}")
         return row(&entry)
 
     def find_rrn(self, rrn: str):
@@ -219,8 +263,11 @@ cdef class Handle:
         cdef uint64_t sequence = 0
         cdef pos_status status
         put_text(wanted, 12, "rrn", rrn)
+        self.opened()
+        self.lent += 1
         with nogil:
             status = pos_journal_find_rrn(self.journal, wanted, &sequence)
+        self.returned()
         checked(status, f"RRN {rrn}")
         return sequence
 
@@ -230,8 +277,11 @@ cdef class Handle:
         cdef uint64_t sequence = 0
         cdef pos_status status
         put_text(wanted, 8, "tid", tid)
+        self.opened()
+        self.lent += 1
         with nogil:
             status = pos_journal_find_stan(self.journal, wanted, stan, before, &sequence)
+        self.returned()
         checked(status, f"TID {tid} STAN {stan:06d}")
         return sequence
 
@@ -245,8 +295,11 @@ cdef class Handle:
         if progress is not None:
             context.call = progress
             call = on_progress
+        self.opened()
+        self.lent += 1
         with nogil:
             status = pos_journal_verify(self.journal, call, at, &verdict)
+        self.returned()
         if context.error is not None:
             raise context.error
         checked(status)
@@ -262,8 +315,11 @@ cdef class Handle:
         cdef bytes encoded = path.encode("utf-8", "surrogateescape")
         cdef const char *at = encoded
         cdef pos_status status
+        self.opened()
+        self.lent += 1
         with nogil:
             status = pos_journal_snapshot(self.journal, at)
+        self.returned()
         checked(status, path)
 
     def stage(self, dict fields):
@@ -312,14 +368,17 @@ cdef class Handle:
         entry.request_size = <uint32_t>len(request)
         entry.answer = <const uint8_t *><const char *>answer
         entry.answer_size = <uint32_t>len(answer)
-        checked(pos_journal_stage(self.journal, &entry))
+        checked(pos_journal_stage(self.opened(), &entry))
         return entry.sequence
 
     def commit(self):
         """Commit what is staged and wait until it is durable. Returns the durable sequence."""
         cdef uint64_t durable = 0
         cdef pos_status status
+        self.opened()
+        self.lent += 1
         with nogil:
             status = pos_journal_commit(self.journal, &durable)
+        self.returned()
         checked(status)
         return durable

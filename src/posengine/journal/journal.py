@@ -1,7 +1,7 @@
 """A journal, open: in this process once, in others as often as they like; one process writes.
 
 Readers see what is durable and nothing beyond it. Closing is at once for calls, and for the files
-as soon as the last page or NumPy view of it is gone: a view never goes wrong under its owner.
+as soon as the last NumPy view of it is gone: a view never goes wrong under its owner.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ class Journal:
         return cls(handle, os.fspath(path))
 
     def close(self) -> None:
-        """Refuse further calls; the files are let go with the last page and view. Twice is fine."""
+        """Refuse further calls; the files are let go with the last array over it. Twice is fine."""
+        if self._handle is not None:
+            self._handle.close()
         self._handle = None
 
     def __enter__(self) -> Journal:

@@ -88,6 +88,8 @@ def test_columns_are_views_that_outlive_the_journal(tmp_path: Path) -> None:
             next(journal.pages(columns=["pan"]))
     with pytest.raises(ArgumentFault, match="closed"):
         journal.entry(1)
+    with pytest.raises(ArgumentFault, match="closed"):
+        _ = page[0]
     del page
     gc.collect()
     assert amount.sum() == 4950
@@ -97,6 +99,21 @@ def test_columns_are_views_that_outlive_the_journal(tmp_path: Path) -> None:
     gc.collect()
     with Journal.open(tmp_path / "journal") as journal:
         assert journal.last_sequence == 100
+
+
+def test_a_page_that_lent_nothing_closes_with_its_journal(tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "journal", volume_size_max=1 << 20) as journal:
+        journal.stage(**SALE)
+        journal.commit()
+        page = next(journal.pages())
+        assert page[0].sequence == 1
+        journal.verify(lambda sequence: journal.close())  # the walk ends first
+    with Journal.open(tmp_path / "journal") as journal:
+        assert journal.last_sequence == 1
+    assert page.first_sequence == 1 and len(page.digest) == 32
+    for touch in (lambda: page[0], page.check, lambda: page.columns["stan"]):
+        with pytest.raises(ArgumentFault, match="closed"):
+            touch()
 
 
 def test_pages_begin_with_the_one_that_holds_the_next_entry(journal: Journal) -> None:
