@@ -241,8 +241,9 @@ void connection_read(pos_front *front, uint32_t slot)
     pos_copy(from, line->in, before);
     const ssize_t got = recv(line->fd, from + before, READ_SIZE, 0);
     if (got <= 0) {
-        if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-        peer_gone(front, slot, got);
+        const bool is_gone = got == 0 || (errno != EAGAIN && errno != EINTR);
+        pos_wipe(from, before); /* nothing came of it: the arena's end has not moved */
+        if (is_gone) peer_gone(front, slot, got);
         return;
     }
     pos_wipe(line->in, line->in_size);
