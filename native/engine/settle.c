@@ -264,6 +264,8 @@ pos_status settle_one(pos_engine *engine, pos_slot *slot)
         settle_work work;
         work.template_ = NULL;
         work.template_size = 0;
+        work.private_62_size = 0;
+        work.block.size = 0; /* a repeat makes no keys, whatever the stack holds */
         pos_decide(&slot->request, slot->terminal, engine->state, engine->policy, engine->now_ns,
                    &work.decision);
         status = carry_out(engine, slot, &work);
