@@ -158,14 +158,17 @@ class Policy:
 
 
 # ---- one file over another -----------------------------------------------------------------------
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables are merged; everything else, lists of ranges too, is replaced whole."""
+def _over(
+    below: Mapping[str, Any], above: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Tables are merged; everything else is replaced whole: lists of ranges, and the answers of
+    the certification table."""
     merged = dict(below)
     for key, value in above.items():
+        here = (*path, key)
         both = isinstance(value, dict) and isinstance(below.get(key), dict)
-        merged[key] = _over(below[key], value) if both else value
-    if "answers" in above and "answers" in below:
-        merged["answers"] = above["answers"]  # a certification table is whole
+        is_whole = not both or here == ("certification", "answers")
+        merged[key] = value if is_whole else _over(below[key], value, here)
     return merged
 
 
