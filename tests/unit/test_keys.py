@@ -301,6 +301,9 @@ def test_an_import_is_whole_or_nothing(operator: Operator) -> None:
     code, out = operator.types("keys import tmks.csv")
     assert (code, "2 new, 0 replaced, 1 without" in out) == (0, True)
     assert operator.types("keys check")[0] == 0
+    source.write_text(f"tid,mid,tmk,sign_on\n{TID},{MID},{TMK.hex()},003\n")
+    code, out = operator.types("keys import tmks.csv")
+    assert (code, "0 new, 1 replaced, 1 without" in out) == (0, True)
     assert_no_key_in(operator.seen)
 
 

@@ -3,8 +3,9 @@
     tid,mid,tmk[,kcv][,cipher]
     10000159,880210010210160,<32 hex characters>,82E13665
 
-A component is as long as the key; the key is all of them, xored (split knowledge: no one person
-holds it). No message of this module shows a key, a component, or a part of one.
+A column ``sign_on``, which the files of simulated fleets have, is not looked at. A component is as
+long as the key; the key is all of them, xored (split knowledge: no one person holds it). No message
+of this module shows a key, a component, or a part of one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from posengine.keys.keyfile import KeyFileError
 
-COLUMNS = ("tid", "mid", "tmk", "kcv", "cipher")
+COLUMNS = ("tid", "mid", "tmk", "kcv", "cipher", "sign_on")
 REQUIRED = ("tid", "mid", "tmk")
 
 

@@ -15,11 +15,7 @@ from posengine._native import mac as native
 
 PIN_SIZE_MIN, PIN_SIZE_MAX = 4, 12
 HEX_DIGITS = "0123456789ABCDEF"
-TRACK_DIGITS = "0123456789:;<=>?"
-"""Digits as a message's track fields hold them: 13, the separator, is ``=``."""
-_VALUES = {digit: value for value, digit in enumerate(HEX_DIGITS)} | {
-    digit: value for value, digit in enumerate(TRACK_DIGITS)
-}
+_VALUES = {digit: value for value, digit in enumerate(HEX_DIGITS)} | {"=": 13}
 
 
 def _is_digits(text: str) -> bool:
@@ -110,24 +106,15 @@ def _packed(track: str, cipher: str) -> tuple[bytearray, slice]:
     return packed, slice(len(packed) - size - 1, len(packed) - 1)
 
 
-def _unpacked(packed: bytearray, count: int, digits: str) -> str:
-    values = [nibble for byte in packed for nibble in (byte >> 4, byte & 15)]
-    return "".join(digits[value] for value in values[:count])
+def _unpacked(packed: bytearray, count: int) -> str:
+    return packed.hex().upper()[:count]
 
 
-def encrypt_track(
-    track: str,
-    tdk: bytes | native.Key,
-    *,
-    cipher: str | None = None,
-    digits: str = HEX_DIGITS,
-) -> str:
-    """The track with its tail enciphered, of as many digits as it had.
+def encrypt_track(track: str, tdk: bytes | native.Key, *, cipher: str | None = None) -> str:
+    """The track with its tail enciphered: as many hex digits as it had, as a field takes them.
 
     Args:
-        track: digits with the separator ``=`` or ``D``; at least 17 (SM4: 33) of them.
-        digits: how the sixteen digits are written: ``HEX_DIGITS``, or ``TRACK_DIGITS`` as a
-            message's fields want them.
+        track: digits with the separator ``D`` or ``=``; at least 17 (SM4: 33) of them.
 
     Raises:
         ValueError: not a track, or too short.
@@ -136,18 +123,12 @@ def encrypt_track(
     chosen = _cipher(tdk, cipher)
     packed, span = _packed(track, chosen)
     packed[span] = native.encrypt(chosen, tdk, bytes(packed[span]))
-    return _unpacked(packed, len(track), digits)
+    return _unpacked(packed, len(track))
 
 
-def decrypt_track(
-    track: str,
-    tdk: bytes | native.Key,
-    *,
-    cipher: str | None = None,
-    digits: str = HEX_DIGITS,
-) -> str:
+def decrypt_track(track: str, tdk: bytes | native.Key, *, cipher: str | None = None) -> str:
     """The inverse of ``encrypt_track``, with the same arguments and errors."""
     chosen = _cipher(tdk, cipher)
     packed, span = _packed(track, chosen)
     packed[span] = native.decrypt(chosen, tdk, bytes(packed[span]))
-    return _unpacked(packed, len(track), digits)
+    return _unpacked(packed, len(track))
