@@ -5,6 +5,7 @@
     master keys: sealed, from the key file; they stay sealed here
 """
 
+from posengine.roster.kinds import names_of
 from posengine.roster.policy import CardRange, KindRule, Policy
 from posengine.roster.source import RosterError
 from posengine.roster.terminals import Roster, SealedKey, Terminal
@@ -17,4 +18,5 @@ __all__ = [
     "RosterError",
     "SealedKey",
     "Terminal",
+    "names_of",
 ]

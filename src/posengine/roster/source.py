@@ -73,8 +73,9 @@ class Source:
     def line_of(self, key: str) -> int:
         """The line of ``key``, or of the closest table around it; 0 where none is known."""
         while key:
-            if key in self.lines:
-                return self.lines[key]
+            for name in (key, f"{key}[0]"):
+                if name in self.lines:
+                    return self.lines[name]
             key = re.sub(r"(\[\d+\]|\.?[^.\[\]]+)$", "", key)
         return 0
 

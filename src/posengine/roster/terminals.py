@@ -18,6 +18,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from posengine.roster.image import build, digest_of
 from posengine.roster.kinds import ALL, mask_of
@@ -47,13 +48,23 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class SealedKey:
-    """A terminal's master key as the key file has it.
+class Sealed(Protocol):
+    """A terminal's master key as the key file has it (``posengine.keys.KeyRecord``).
 
     ``sealed`` opens under the deployment's key for this TID and MID alone; ``kcv`` is its check
     value, four bytes.
     """
+
+    @property
+    def sealed(self) -> bytes: ...
+
+    @property
+    def kcv(self) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SealedKey:
+    """The same by itself, for programs that keep their keys elsewhere."""
 
     sealed: bytes = field(repr=False)
     kcv: bytes
@@ -75,7 +86,7 @@ class Terminal:
     amount_max_minor: int = 0
     line_nii: int = 0
     kind_mask: int = ALL
-    key: SealedKey | None = None
+    key: Sealed | None = field(default=None, repr=False)
 
     @property
     def flags(self) -> int:
@@ -91,13 +102,14 @@ class Roster:
 
     @classmethod
     def load(
-        cls, path: str | Path, *, keys: Mapping[tuple[str, str], SealedKey] | None = None
+        cls, path: str | Path, *, keys: Mapping[tuple[str, str], Sealed] | None = None
     ) -> Roster:
         """A roster from a ``.toml`` or ``.csv`` file, with the master keys of ``keys``.
 
         Args:
             path: the file. CSV has a header line of some of ``CSV_COLUMNS``.
-            keys: (TID, MID) -> sealed key. A terminal without one cannot sign on.
+            keys: (TID, MID) -> sealed key, as ``KeyFile.load(...).records``. A terminal without
+                one cannot sign on.
 
         Raises:
             RosterError: naming file, line, key and the rule that is broken.
