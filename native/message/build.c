@@ -248,7 +248,7 @@ pos_status pos_message_build(const pos_spec *spec, uint16_t mti, const pos_value
                                  value->size, &writer, fault_out);
         if (status != POS_OK) return status;
     }
-    if (writer.is_full) return fails(fault_out, POS_ARGUMENT, 0, 0, "room for the whole message");
+    if (writer.is_full) return fails(fault_out, POS_ARGUMENT, 0, 0, "no longer than a frame");
 
     pos_message message;
     pos_fault fault;
