@@ -249,16 +249,21 @@ def checked(document: Mapping[str, Any], file: str) -> dict[str, Any]:
     for content in top["default"]:
         if content not in CONTENTS:
             raise SpecError(file, f"default.{content}", f"one of {', '.join(CONTENTS)} is wanted")
+    top_fields = top["field"]
     top["field"] = {
         number: _field_checked(each, top["default"], file, f"field.{number}")
         for number, each in top["field"].items()
         if not (isinstance(each, dict) and each.get("absent") is True)
     }
+    absent = {
+        int(number) for number, each in top_fields.items()
+        if isinstance(each, dict) and each.get("absent") is True and number.isdecimal()
+    }
     top["layout"] = {
         name: _layout_checked(each, file, f"layout.{name}") for name, each in top["layout"].items()
     }
     top["kind"] = [
-        table_checked(each, KIND, file, f"kind.{_kind_name(each, index)}")
+        _without(table_checked(each, KIND, file, f"kind.{_kind_name(each, index)}"), absent)
         for index, each in enumerate(top["kind"])
     ]
     top["keys"]["block"] = {
@@ -284,6 +289,13 @@ def _field_checked(document: Any, defaults: Any, file: str, path: str) -> dict[s
     field = table_checked({**said, **document}, FIELD, file, path)
     field["encoding"] = field["encoding"] or ("binary" if content == "b" else "ascii")
     return field
+
+
+def _without(kind: dict[str, Any], absent: set[int]) -> dict[str, Any]:
+    """A kind of a base, less the fields that the dialect takes away; a demand for one stays."""
+    for name in ("conditional", "echoed", "supplied"):
+        kind[name] = [each for each in kind[name] if each not in absent]
+    return kind
 
 
 def _kind_name(kind: Any, index: int) -> str:
