@@ -149,6 +149,7 @@ CLEAN: dict[str, str | bytes] = {
     "src/posengine/dispatch/a.py": "from posengine.errors import PosError\n"
     "from posengine.replay import Replay\nfrom posengine.desk import Desk\n"
     "from posengine._native.journal import Handle\nimport posengine\n"
+    "from posengine.journal.export import row\n"
     "def f(clock, sleep):\n    return clock(), sleep(1), 'print(1) time.time()'\n",
     "src/posengine/cli/show.py": "import time\nfrom posengine.dispatch import f\n"
     "print(time.time())\n",
