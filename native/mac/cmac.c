@@ -28,8 +28,8 @@ static void prepare_subkeys(pos_cmac_key *key)
     pos_zero(key->whole, sizeof key->whole);
     pos_aes_encrypt(&key->aes, key->whole, key->whole);
     pos_block_double(key->whole);
-    pos_copy(key->short_, key->whole, sizeof key->short_);
-    pos_block_double(key->short_);
+    pos_copy(key->padded, key->whole, sizeof key->padded);
+    pos_block_double(key->padded);
 }
 
 void pos_cmac_prepare(const uint8_t *key, size_t key_size, pos_cmac_key *key_out)
@@ -94,7 +94,7 @@ void pos_cmac_end(pos_cmac_state *state, const pos_cmac_key *key, uint8_t mac_ou
     if (state->held < 16) {
         state->last[state->held] = 0x80;
         pos_zero(state->last + state->held + 1, (size_t)(15 - state->held));
-        subkey = key->short_;
+        subkey = key->padded;
     }
     for (size_t byte = 0; byte < 16; byte++) state->last[byte] ^= subkey[byte];
     chain_blocks(&key->aes, state->chain, state->last, 1);

@@ -41,7 +41,7 @@ void pos_aes_encrypt(const pos_aes_key *key, const uint8_t block[16], uint8_t ou
 typedef struct pos_cmac_key {
     pos_aes_key aes;
     uint8_t whole[16];  /* K1: the last block is whole */
-    uint8_t short_[16]; /* K2: the last block was padded */
+    uint8_t padded[16]; /* K2: the last block was padded */
 } pos_cmac_key;
 
 void pos_cmac_prepare(const uint8_t *key, size_t key_size, pos_cmac_key *key_out);

@@ -274,6 +274,10 @@ def test_pin_blocks_are_the_dialect_sheets(
         mac.pin_of(block, pan, TMK)
 
 
+def test_the_pin_block_of_the_made_sale_is_its_field_52() -> None:
+    assert mac.pin_block("123456", PAN, b"\x22" * 16).hex().upper() == "6E83D8C871679F76"
+
+
 @pytest.mark.parametrize("pin", ["1234", "123456789012"])
 @pytest.mark.parametrize("pan", [None, PAN, "4111111111111111", "6222021234567890128"])
 def test_sm4_pin_blocks_go_round(pin: str, pan: str | None) -> None:

@@ -191,11 +191,15 @@ def raw(str algorithm, key, bytes covered) -> bytes:
     cdef uint8_t[32] mac
     cdef size_t size = 0
     cdef Clear clear = Clear(key, "MAK")
-    checked(
-        pos_mac_compute(pos_mac_algorithm_of(algorithm.encode()), clear.at(), clear.size(),
-                        at(covered), len(covered), mac, &size),
-        algorithm,
-    )
+    cdef pos_mac_algorithm number = pos_mac_algorithm_of(algorithm.encode())
+    cdef const uint8_t *key_at = clear.at()
+    cdef size_t key_size = clear.size()
+    cdef const uint8_t *covered_at = at(covered)
+    cdef size_t covered_size = len(covered)
+    cdef pos_status status
+    with nogil:
+        status = pos_mac_compute(number, key_at, key_size, covered_at, covered_size, mac, &size)
+    checked(status, algorithm)
     return PyBytes_FromStringAndSize(<char *>mac, <Py_ssize_t>size)
 
 
