@@ -78,7 +78,6 @@ static pos_status first_of(pos_journal *journal, uint32_t index, uint64_t *first
     if (volume->first_sequence == 0) {
         pos_value value;
         status = pos_volume_seek(volume, POS_SEEK_FIRST, 0, &value, words_out);
-        if (status == POS_OK) volume->first_sequence = value.key;
     }
     *first_out = volume->first_sequence == 0 ? UINT64_MAX : volume->first_sequence;
     return status == POS_JOURNAL_END ? POS_OK : status;

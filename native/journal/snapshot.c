@@ -89,7 +89,8 @@ static int put(volume_copy *copy, const pos_page *page)
     return copy->bytes < COPIED_BYTES_MAX ? 0 : end_transaction(copy);
 }
 
-/* The number of the volume that begins with this page's sequence; the current one otherwise. */
+/* The number of the volume that begins with this page's sequence; the current one otherwise. A copy's
+ * volumes hold the same pages as their originals, so they are as large and never full. */
 static uint32_t volume_of(pos_journal *journal, uint64_t first_sequence, uint32_t current)
 {
     (void)pthread_mutex_lock(&journal->reading);

@@ -192,6 +192,7 @@ pos_status pos_volume_seek(pos_volume *volume, pos_seek kind, uint64_t sequence,
             status = POS_JOURNAL_CORRUPT;
         } else {
             *value_out = (pos_value){value.mv_data, value.mv_size, pos_load_u64_be(key.mv_data)};
+            if (kind == POS_SEEK_FIRST) volume->first_sequence = value_out->key;
         }
     } else if (status != POS_JOURNAL_END) {
         pos_words(words_out, "volume %u: %s", volume->number, mdb_strerror(code));

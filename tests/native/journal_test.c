@@ -720,9 +720,47 @@ static void test_a_snapshot_is_a_journal_of_its_own(void)
     CHECK(memcmp(facts.journal_id, copied.journal_id, 16) != 0);
     pos_journal_close(journal);
     journal = opened(SMALL);
+    CHECK(copied.volumes + 1 >= facts.volumes); /* the same volumes, but for a next one ready */
     commit_range(journal, 3001, 4000, 50);
     check_all(journal, 4000);
     pos_journal_close(journal);
+}
+
+static void test_old_volumes_may_be_dropped(void)
+{
+    fresh_path();
+    pos_journal *journal = opened(SMALL);
+    commit_range(journal, 1, 4000, 50);
+    pos_journal_close(journal);
+    for (uint32_t number = 1; number <= 3; number++) {
+        char name[POS_PATH_MAX];
+        CHECK(pos_volume_path(name, path, number, ".mdb"));
+        CHECK(unlink(name) == 0);
+        if (number == 2) continue;
+        for (int way = 0; way < 2; way++) {
+            journal = opened(way == 0 ? READER : SMALL);
+            pos_page page;
+            CHECK(pos_journal_page(journal, 1, &page) == POS_OK);
+            CHECK(page.first_sequence > 1);
+            const uint64_t first = page.first_sequence;
+            CHECK(pos_journal_page(journal, first, &page) == POS_OK && page.first_sequence == first);
+            pos_entry entry;
+            CHECK(pos_journal_entry(journal, first - 1, &entry) == POS_ENTRY_ABSENT);
+            CHECK(pos_journal_entry(journal, first, &entry) == POS_OK);
+            check_entry(&entry, first);
+            uint64_t sequence = 0;
+            CHECK(pos_journal_find_rrn(journal, "000000000001", &sequence) == POS_ENTRY_ABSENT);
+            CHECK(pos_journal_find_rrn(journal, "000000004000", &sequence) == POS_OK);
+            pos_verdict verdict;
+            CHECK(pos_journal_verify(journal, NULL, NULL, &verdict) == POS_OK);
+            CHECK(verdict.status == POS_OK && verdict.entries == 4000 - first + 1);
+            pos_journal_close(journal);
+        }
+    }
+    /* A hole in the middle is no retention: it is refused. */
+    char name[POS_PATH_MAX];
+    CHECK(pos_volume_path(name, path, 5, ".mdb") && unlink(name) == 0);
+    CHECK(pos_journal_open(path, &SMALL, &journal) == POS_JOURNAL_ABSENT);
 }
 
 int main(void)
@@ -749,6 +787,7 @@ int main(void)
     test_what_is_no_journal_is_refused_in_words();
     test_a_lost_tail_is_refused();
     test_a_snapshot_is_a_journal_of_its_own();
+    test_old_volumes_may_be_dropped();
     char remove[96];
     (void)snprintf(remove, sizeof remove, "rm -rf %s", home);
     return system(remove) == 0 ? 0 : 1;
