@@ -22,6 +22,7 @@ typedef struct pos_journal_options {
     uint32_t page_size_max;
     uint32_t cutover_minute;
     int32_t zone_offset_minute;
+    uint32_t volumes_max;
 } pos_journal_options;
 typedef struct pos_engine_options {
     const char *journal_path;
