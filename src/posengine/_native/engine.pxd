@@ -15,6 +15,7 @@ cdef extern from "posengine.h" nogil:
         uint32_t page_size_max
         uint32_t cutover_minute
         int32_t zone_offset_minute
+        uint32_t volumes_max
     ctypedef struct pos_journal_facts:
         uint8_t journal_id[16]
         uint64_t last_sequence

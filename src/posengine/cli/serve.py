@@ -70,9 +70,16 @@ def _supervise(config: Path) -> int:
         restarts=configuration.restarts,
         clock=time.monotonic,
         sleep=time.sleep,
-        tell=lambda line: print(line, file=sys.stderr, flush=True),
+        tell=_tell,
     )
     return supervisor.run()
+
+
+def _tell(line: str) -> None:
+    """The supervisor's lines look like the engine's."""
+    now_s, rest_ns = divmod(time.time_ns(), 10**9)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now_s))
+    print(f"ts={stamp}.{rest_ns // 1000:06d}Z {line}", file=sys.stderr, flush=True)
 
 
 def _check(config: Path) -> None:
