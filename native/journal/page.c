@@ -134,6 +134,7 @@ static const column_form COLUMNS[] = {
     COLUMN("operator", POS_COLUMN_TEXT, 3, operator_id),
     COLUMN("pan_token", POS_COLUMN_BYTES, 16, pan_token),
     COLUMN("fingerprint", POS_COLUMN_BYTES, 16, fingerprint),
+    COLUMN("why", POS_COLUMN_U8, 1, why), /* absent from pages of the first build: 0, NONE */
 };
 #define COLUMN_COUNT (sizeof COLUMNS / sizeof COLUMNS[0])
 #define HEAP_OFFSET_COLUMN 13U
