@@ -62,13 +62,14 @@ def _civil(days: int) -> tuple[int, int, int]:
 
 def masked_pan(entry: Entry) -> str:
     """First six, asterisks, last four; empty where no account number was known."""
-    if not entry.flags & Flag.PAN:
+    if not entry.flags & int(Flag.PAN):
         return ""
     return f"{entry.bin:06d}******{entry.last4:04d}"
 
 
 def _flag(flag: Flag) -> Callable[[Entry, ReplayPage], Value]:
-    return lambda entry, page: bool(entry.flags & flag)
+    bit = int(flag)
+    return lambda entry, page: bool(entry.flags & bit)
 
 
 FIELDS: dict[str, Field] = {

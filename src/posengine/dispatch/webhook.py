@@ -57,7 +57,7 @@ class Webhook:
         tls: context for https; None for the system's authorities, TLS 1.2 and later.
     """
 
-    pages_unflushed_max = 1  # taken is safe at the receiver: nothing to flush
+    pages_unflushed_max = 32  # what a kill repeats at most; the journal's end settles at once
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from posengine.reconcile.facts import Break, Ours
 from posengine.reconcile.ours import is_undoing
@@ -22,6 +22,7 @@ from posengine.vocabulary import Flag, Kind, Outcome, kind_of
 
 FIELD_TOTALS = 48
 TOTALS_SIZE = 31
+_FOREIGN = int(Flag.FOREIGN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +110,21 @@ def read_totals(request: bytes) -> Totals | None:
 
 
 class _Sum:
-    """Totals that grow and shrink."""
+    """Totals that grow and shrink: the eight figures in the order of ``Totals``."""
+
+    __slots__ = ("_figures",)
 
     def __init__(self) -> None:
-        self.totals = Totals()
+        self._figures = [0] * 8
+
+    @property
+    def totals(self) -> Totals:
+        return Totals(*self._figures)
 
     def add(self, entry: Entry, times: int) -> None:
-        side = "debit" if kind_of(entry.kind).sign > 0 else "credit"
-        prefix = "foreign_" if entry.flags & Flag.FOREIGN else ""
-        minor, count = f"{prefix}{side}_minor", f"{prefix}{side}_count"
-        self.totals = replace(
-            self.totals,
-            **{
-                minor: getattr(self.totals, minor) + times * entry.amount_minor,
-                count: getattr(self.totals, count) + times,
-            },
-        )
+        at = (0 if kind_of(entry.kind).sign > 0 else 2) + (4 if entry.flags & _FOREIGN else 0)
+        self._figures[at] += times * entry.amount_minor
+        self._figures[at + 1] += times
 
 
 def _checked(entry: Entry, date: int, ours: Totals) -> BatchCheck:

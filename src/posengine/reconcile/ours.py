@@ -19,6 +19,8 @@ VOIDS = frozenset(
     {Kind.SALE_VOID, Kind.COMPLETION_VOID, Kind.EC_CASH_LOAD_VOID, Kind.QR_VOID}
 )
 DAYS_AROUND_MAX = 31
+_FINAL = int(Flag.FINAL)  # an int: entries are many, and flags as an enum are slow
+_PAN = int(Flag.PAN)
 
 
 def postings(
@@ -63,7 +65,7 @@ def is_undoing(entry: Entry) -> bool:
     return (
         entry.kind == Kind.REVERSAL
         and entry.outcome == Outcome.APPROVED
-        and bool(entry.flags & Flag.FINAL)
+        and bool(entry.flags & _FINAL)
         and entry.original != 0
     )
 
@@ -100,5 +102,5 @@ def _ours(entry: Entry, date: int, status: Status) -> Ours:
         direction=kind.sign,
         status=status,
         auth=entry.auth,
-        pan_masked=f"{entry.bin:06d}******{entry.last4:04d}" if entry.flags & Flag.PAN else "",
+        pan_masked=f"{entry.bin:06d}******{entry.last4:04d}" if entry.flags & _PAN else "",
     )

@@ -100,17 +100,15 @@ class Flag(IntFlag):
     PAN_INVALID = 0x00080000
 
 
+_KINDS = {int(kind): kind for kind in Kind}
+_OUTCOMES = {int(outcome): outcome for outcome in Outcome}
+
+
 def kind_of(number: int) -> Kind:
     """The kind of that number; ``UNKNOWN`` for one of a later build."""
-    try:
-        return Kind(number)  # type: ignore[call-arg]  # looked up by value: see Kind.__new__
-    except ValueError:
-        return Kind.UNKNOWN
+    return _KINDS.get(number, Kind.UNKNOWN)
 
 
 def outcome_of(number: int) -> Outcome:
     """The outcome of that number; ``NONE`` for one of a later build."""
-    try:
-        return Outcome(number)
-    except ValueError:
-        return Outcome.NONE
+    return _OUTCOMES.get(number, Outcome.NONE)
