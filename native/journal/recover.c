@@ -5,7 +5,8 @@
  *   2. flush every volume: what a killed writer left in the page cache may not be on the disk yet,
  *      and answering from it would be answering before the commit (measured: in full mode too)
  *   3. sequences run on from volume to volume, and the last pages have their sums and chain
- *   4. nothing that was published durable is missing
+ *   4. nothing that was published durable is missing; and where the last writer ended in doubt, the
+ *      disk holds what the kernel shows
  *   5. what is there is durable now: publish it
  *
  * Nothing is cut or mended. A journal that fails is refused, in words, and stays as it is: reading
@@ -14,8 +15,12 @@
 #include "journal/parts.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#define COMPARED_SIZE (256U * 1024U)
 #define TAIL_PAGES 16U /* checked byte by byte at every open; `verify` checks the rest */
 
 /* The volume that will be written: opened so from the start, for a file is opened once. */
@@ -133,6 +138,48 @@ static pos_status compare_mark(const pos_journal *journal, char *words_out)
     return POS_JOURNAL_CORRUPT;
 }
 
+/* Reads past the page cache what the map shows of a volume's used part, and compares. */
+static pos_status compare_bytes(int file, const pos_volume *volume, uint8_t *chunk, size_t chunk_size)
+{
+    MDB_envinfo info;
+    (void)mdb_env_info(volume->env, &info);
+    const uint64_t used = ((uint64_t)info.me_last_pgno + 1) * POS_LMDB_PAGE;
+    const uint8_t *shown = (const uint8_t *)volume->map;
+    for (uint64_t offset = 0; offset < used; offset += chunk_size) {
+        const size_t wanted = used - offset < chunk_size ? (size_t)(used - offset) : chunk_size;
+        const ssize_t size = pread(file, chunk, wanted, (off_t)offset);
+        if (size < 0 && errno == EINVAL && offset == 0) return POS_OK; /* no such reading here */
+        if (size != (ssize_t)wanted) return POS_SYSTEM;
+        if (!pos_equal(chunk, shown + offset, wanted)) return POS_JOURNAL_IN_DOUBT;
+    }
+    return POS_OK;
+}
+
+/*
+ * After a failed flush Linux marks the pages clean and goes on showing them: what is read then may
+ * be on no disk, and no later flush writes it. A restart of the machine ends that; until then such a
+ * journal is refused, for an answer given from it could be taken back by the next loss of power.
+ */
+static pos_status compare_disk(const pos_journal *journal, char *words_out)
+{
+    const pos_volume *volume = journal->volumes[atomic_load(&journal->volume_count) - 1];
+    if (atomic_load(&journal->mark->is_in_doubt) == 0 || volume->map == 0) return POS_OK;
+    char path[POS_PATH_MAX];
+    if (!pos_volume_path(path, journal->path, volume->number, ".mdb")) return POS_ARGUMENT;
+    const int file = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    if (file < 0) return errno == EINVAL ? POS_OK : POS_SYSTEM;
+    uint8_t *chunk = aligned_alloc(POS_LMDB_PAGE, COMPARED_SIZE);
+    const pos_status status =
+        chunk == NULL ? POS_MEMORY : compare_bytes(file, volume, chunk, COMPARED_SIZE);
+    free(chunk);
+    (void)close(file);
+    if (status == POS_JOURNAL_IN_DOUBT) {
+        pos_words(words_out, "volume %u: after a failed flush the kernel shows what the disk does "
+                  "not have: restart the machine, then open again", volume->number);
+    }
+    return status;
+}
+
 pos_status pos_journal_recover(pos_journal *journal, char *words_out)
 {
     assert(!journal->options.readonly);
@@ -140,6 +187,7 @@ pos_status pos_journal_recover(pos_journal *journal, char *words_out)
     if (status == POS_OK) status = join_volumes(journal, words_out);
     if (status == POS_OK) status = check_tail(journal, words_out);
     if (status == POS_OK) status = compare_mark(journal, words_out);
+    if (status == POS_OK) status = compare_disk(journal, words_out);
     if (status != POS_OK) return status;
 
     const uint64_t found = atomic_load(&journal->committed_sequence);

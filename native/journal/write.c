@@ -25,7 +25,7 @@
 /* The next volume is begun when the open one is half full, three times as fast as that one fills: it
  * is whole at two thirds. An hour before the business date changes it is begun anyway. */
 #define PREPARE_PACE 3U
-#define PREPARE_IDLE_BYTES (1024U * 1024U)
+#define PREPARE_IDLE_BYTES (256U * 1024U)
 #define PREPARE_AHEAD_NS 3600000000000
 
 void pos_journal_stop(pos_journal *journal)

@@ -6,6 +6,7 @@
  *   DISK_KILL     SIGKILL before the n-th counted call
  *   DISK_FAIL     "NAME:N": the n-th call of that name (fdatasync, fsync, pwrite, writev) gives EIO
  *   DISK_FULL     "N": from the n-th counted write on, a write gives ENOSPC
+ *   DISK_STALE    reads past the page cache find something else: what a failed flush leaves behind
  *   DISK_LIES     syncs say that they did and do nothing: a control that the tests must catch
  *
  * A record: u8 operation, u32 file, u64 offset, u32 size, bytes. Operations: C made (path), W written,
@@ -31,6 +32,7 @@ static struct {
     uint32_t number;
     int is_direct_sync; /* O_DSYNC: every write is durable when it returns */
     int is_directory;
+    int is_direct_read;
 } files[FILES];
 static char names[FILES][512];
 static uint32_t name_count;
@@ -133,6 +135,7 @@ static int opened(int file, const char *path, int flags)
     files[file].is_directory = S_ISDIR(facts.st_mode);
     if (files[file].is_directory) return file;
     files[file].number = file_number(path);
+    files[file].is_direct_read = (flags & O_DIRECT) != 0 && (flags & O_ACCMODE) == O_RDONLY;
     files[file].is_direct_sync = (flags & O_DSYNC) != 0;
     if ((flags & O_TRUNC) != 0) record('T', files[file].number, 0, NULL, 0);
     return file;
@@ -184,6 +187,19 @@ ssize_t pwrite(int file, const void *data, size_t size, off_t offset)
     const ssize_t written = REAL(pwrite)(file, data, size, offset);
     wrote(file, offset, data, written);
     return written;
+}
+
+ssize_t pread(int file, void *data, size_t size, off_t offset)
+{
+    const ssize_t got = REAL(pread)(file, data, size, offset);
+    const int is_stale = got > 0 && file >= 0 && file < FILES && files[file].is_direct_read;
+    if (is_stale && getenv("DISK_STALE") != NULL) ((unsigned char *)data)[got - 4096] ^= 1;
+    return got;
+}
+
+ssize_t pread64(int file, void *data, size_t size, off_t offset)
+{
+    return pread(file, data, size, offset);
 }
 
 ssize_t pwrite64(int file, const void *data, size_t size, off_t offset)
