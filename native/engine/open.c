@@ -19,6 +19,7 @@
 #define REPLY_SIZE_EXPECTED 512U
 #define BAD_MACS_DEFAULT 5U
 #define LOCK_S_DEFAULT 900U
+#define PAGE_SIZE_MIN 65536U /* below it one large entry would find no room in an empty page */
 
 /* ---- images, whole or not at all ------------------------------------------------------------------ */
 
@@ -307,7 +308,9 @@ static bool is_acceptable(const pos_engine_options *options)
     return options->journal_path != NULL && options->spec.size > 0 && options->roster.size > 0
            && options->policy.size > 0 && !options->journal.readonly
            && options->journal.cutover_minute < 1440
-           && options->journal.page_entries_max <= 65536 && options->wave_frames_max <= 65536;
+           && options->journal.page_entries_max <= 65536 && options->wave_frames_max <= 65536
+           && (options->journal.page_size_max == 0
+               || options->journal.page_size_max >= PAGE_SIZE_MIN);
 }
 
 pos_status pos_engine_open(const pos_engine_options *options, pos_engine **engine_out)

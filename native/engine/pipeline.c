@@ -17,6 +17,13 @@
 
 #include "engine/inside.h"
 
+enum {
+#define POS_COUNTER(name, is_gauge, about) COUNTER_##name,
+#include "engine/counter.def"
+#undef POS_COUNTER
+    COUNTER_COUNT
+};
+
 /* Time since *began_ns as nanoseconds a message; *began_ns moves on. */
 static void count_stage(pos_engine *engine, pos_engine_stage_kind stage, int64_t *began_ns,
                         size_t count)
@@ -108,18 +115,32 @@ const pos_spec *pos_engine_spec(const pos_engine *engine)
 
 /* ---- what it is doing ------------------------------------------------------------------------------ */
 
+/* Replies that are not yet given out, and wait for their commit or for whoever takes them. */
+static uint64_t pending_count(const pos_engine *engine)
+{
+    uint64_t count = engine->refusals.count - engine->refusals.sent;
+    for (size_t index = 0; index < COHORT_COUNT; index++) {
+        count += engine->cohorts[index].count - engine->cohorts[index].sent;
+    }
+    return count;
+}
+
 bool pos_engine_counter(const pos_engine *engine, size_t index, pos_counter *counter_out)
 {
     assert(engine != NULL && counter_out != NULL);
+    pos_engine_counts counts = engine->counts;
+    counts.staged = pos_journal_staged_count(engine->journal);
+    counts.pending = pending_count(engine);
     const pos_counter counters[] = {
-#define POS_COUNTER(name, is_gauge, about) {#name, about, engine->counts.name, is_gauge},
+#define POS_COUNTER(name, is_gauge, about) {#name, about, counts.name, is_gauge},
 #include "engine/counter.def"
 #undef POS_COUNTER
 #define POS_CAUSE(name, counter, response, text)                                                 \
-    {"refused_" counter, text, engine->counts.causes[POS_CAUSE_##name], false},
+    {"refused_" counter, text, counts.causes[POS_CAUSE_##name], false},
 #include "engine/cause.def"
 #undef POS_CAUSE
     };
+    index += index >= COUNTER_COUNT ? 1 : 0; /* NONE is no refusal */
     if (index >= sizeof counters / sizeof counters[0]) return false;
     *counter_out = counters[index];
     return true;

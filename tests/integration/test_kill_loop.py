@@ -204,6 +204,33 @@ def test_after_a_power_cut_at_the_kill_every_answer_is_there(tmp_path: Path, shi
     assert loop.judge() == []
 
 
+@pytest.mark.parametrize("call", ["fdatasync:9", "fdatasync:20", "writev:8"])
+def test_a_disk_that_fails_ends_the_engine_and_loses_nothing(
+    tmp_path: Path, shim: Path, call: str
+) -> None:
+    """Law 4 over sockets: what the failed page held was answered to nobody."""
+    shop = Shop(tmp_path, count=1)
+    shop.write(listen=f"127.0.0.1:{free_port()}")
+    environment = {
+        "LD_PRELOAD": str(shim), "DISK_HOME": str(tmp_path / "journal"), "DISK_FAIL": call,
+    }  # fmt: skip
+    server = Server(shop, environment=environment)
+    with server:
+        seller = Seller(shop.terminal(), random.Random(7), server.port)
+        with pytest.raises((OSError, EOFError)), server.line() as line:
+            seller._work(line)
+        assert server.process is not None
+        assert server.process.wait(timeout=10) == 3
+        assert "JOURNAL_IN_DOUBT" in server.log()
+        assert judge(tmp_path / "journal", [seller]) == []
+        server.environment = {}
+        server.start()
+        with server.line() as line:
+            seller._ask(line, seller.open_request)  # whatever became of it: one answer, one posting
+        assert server.drain() == 0
+    assert judge(tmp_path / "journal", [seller]) == []
+
+
 def test_planted_no_sync_is_caught(tmp_path: Path, shim: Path) -> None:
     environment, log = recorded(tmp_path, shim)
     loop = Loop(tmp_path, {**environment, **planted(NO_SYNC)})

@@ -67,6 +67,8 @@ _JOURNAL_LIMITS = {
     "page_size_max": 2**30,
     "volumes_max": 2**31,
 }
+# Below these one large entry, or one reply, would find no room.
+_LEAST = {"page_size_max": 65_536, "out_size_max": 8_192}
 _FRONT_LIMITS = {
     "connections_max": 1_000_000,
     "in_flight_max": 65_536,
@@ -134,7 +136,7 @@ def _journal_of(journal: Table) -> dict[str, int | str]:
 
 def _numbers(table: Table, limits: dict[str, int]) -> dict[str, int]:
     return {
-        name: table.number(name, least=1, most=most)
+        name: table.number(name, least=_LEAST.get(name, 1), most=most)
         for name, most in limits.items()
         if name in table
     }

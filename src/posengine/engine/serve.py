@@ -76,6 +76,9 @@ def serve(configuration: Configuration, *, told: Callable[[Front], None] | None 
     if not configuration.core_dumps:
         # Memory holds keys, and for moments track data: no file of it is to be left behind.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Each connection is a descriptor: take as many as the system gives.
+    _, descriptors_max = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors_max, descriptors_max))
     # Signals wait until the front takes them: a thread that is born later must not be hit by one.
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     master_key = load_master_key(configuration.master_key)

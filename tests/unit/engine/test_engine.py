@@ -6,6 +6,8 @@ process with a clock that is told what time it is; then the journal is read.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,6 +122,49 @@ def test_nothing_is_ready_before_the_commit(engine: Engine, shop: Shop) -> None:
     (reply,) = engine.commit()
     assert reply.sequence == 2
     assert engine.stat()["journal"]["durable_sequence"] == 2
+
+
+IN_DOUBT = """
+import resource, sys
+sys.path.insert(0, "tests")
+from pathlib import Path
+from paper.shop import Shop
+from posengine.errors import JournalInDoubt
+
+shop = Shop(Path(sys.argv[1]))
+with shop.engine() as engine:
+    terminal = shop.terminal()
+    engine.submit(1, [terminal.sign_on_frame()])
+    (reply,) = engine.commit()
+    terminal.take_keys(terminal.open(reply.frame))
+    engine.submit(1, [terminal.sale(1)])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    failed = []
+    for call in (engine.commit, engine.commit, lambda: engine.submit(1, [terminal.sale(2)])):
+        try:
+            call()
+        except JournalInDoubt:
+            failed.append(call)
+    assert len(failed) == 3, failed
+    assert engine._core.replies() == []
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    try:
+        engine.commit()  # the disk is well again: the engine is over all the same
+    except JournalInDoubt:
+        print("in doubt for good")
+"""
+
+
+def test_a_failed_commit_ends_the_engine_and_answers_nothing(shop: Shop) -> None:
+    """Law 4, in a process of its own: a write past RLIMIT_FSIZE fails as a broken disk would."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_DOUBT, str(shop.home)],
+        capture_output=True, text=True, cwd=Path(__file__).resolve().parents[3],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "in doubt for good\n"
+    with shop.engine() as engine:
+        assert engine.stat()["journal"]["last_sequence"] == 1
 
 
 # ---- law 2: repeats ------------------------------------------------------------------------------
