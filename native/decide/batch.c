@@ -217,8 +217,10 @@ void case_upload_end(pos_case *matter)
         said->flags |= POS_FLAG_BATCH_CLOSED;
     }
     if (said->missing_ours != 0 || said->missing_theirs != 0 || said->differing != 0) {
+        said->is_alarm = true; /* a person must look: money is said to be, or not to be, there */
         (void)case_say(matter, POS_REASON_UPLOAD_END_DIFFERS);
     } else if (said->claimed != 0 && said->claimed != upload->records) {
+        said->is_alarm = true;
         (void)case_say(matter, POS_REASON_UPLOAD_END_COUNT);
     } else {
         (void)case_say(matter, POS_REASON_UPLOAD_END_AGREES);

@@ -62,7 +62,8 @@ typedef struct pos_decision {
     pos_totals totals;     /* SETTLE: ours, returned in 48 */
     uint16_t download;     /* DOWNLOAD*: the network code whose records are wanted */
     int64_t terminal_at_ns; /* what the terminal's clock said, nearest year; 0 where silent */
-    bool is_alarm;          /* worth an ALARM entry and a log line: REPEAT_DIFFERS, LATE_ORIGINAL */
+    bool is_alarm;          /* worth an ALARM entry and a log line: REPEAT_DIFFERS, LATE_ORIGINAL,
+                               and uploads that end with differences */
     bool has_findings;      /* BATCH_*: what the upload found, whole in the counts */
     uint32_t records;       /* of this message; of an end message: of the whole upload */
     uint32_t claimed;       /* BATCH_END: records that the terminal says it uploaded */
@@ -75,8 +76,8 @@ typedef struct pos_decision {
 } pos_decision;
 
 /*
- * Never fails: whatever is asked, something is said. Of one reason, FULL, no entry may be made: the
- * answer (96) leaves unjournalled and is counted, since there is no room to remember it (law 1).
+ * Never fails: whatever is asked, something is said. Of one reason, FULL, no entry need be made: the
+ * answer (96) may leave unjournalled and counted; an entry of it leaves no trace in the state.
  * `terminal` NULL: nobody of that TID is known.
  */
 void pos_decide(const pos_request *request, const pos_terminal *terminal, const pos_state *state,

@@ -22,6 +22,7 @@
  *                              request slice); with BATCH_CLOSED the batch closes
  *
  * Strangers (answers 03 and 97) leave no trace: nobody must be able to fill the tables with names.
+ * Nor does 96: there was no room for a trace, and what is sent again is decided anew.
  */
 #include "state/tables.h"
 
@@ -29,16 +30,17 @@
 
 #define CLASS_REVERSAL 0x40U
 
-static bool is_stranger(const pos_entry *entry)
+static bool is_traceless(const pos_entry *entry)
 {
     return entry->outcome == POS_OUTCOME_REFUSED
-           && (pos_equal(entry->response, "03", 2) || pos_equal(entry->response, "97", 2));
+           && (pos_equal(entry->response, "03", 2) || pos_equal(entry->response, "97", 2)
+               || pos_equal(entry->response, "96", 2));
 }
 
 static bool is_of_terminal(const pos_entry *entry)
 {
     return entry->kind != POS_KIND_UNKNOWN && entry->kind != POS_KIND_ALARM
-           && entry->kind != POS_KIND_ADMINISTRATION && !is_stranger(entry);
+           && entry->kind != POS_KIND_ADMINISTRATION && !is_traceless(entry);
 }
 
 bool pos_state_kind_repeats(unsigned kind)

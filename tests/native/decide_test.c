@@ -131,7 +131,7 @@ static pos_decision decided(const pos_request *request, const pos_terminal *term
     pos_decide_entry(request, &decision, now_ns, &entry);
     entry.sequence = pos_state_sequence(state) + 1;
     CHECK(entry.why == decision.reason);
-    if (decision.reason != POS_REASON_FULL) CHECK(pos_state_apply(state, &entry) == POS_OK);
+    CHECK(pos_state_apply(state, &entry) == POS_OK); /* whatever was said can be folded */
     return decision;
 }
 

@@ -262,7 +262,7 @@ static void strangers_leave_no_trace(void)
         pos_entry entry = entry_of(POS_KIND_SALE, 0x0200, 1, number + 1);
         snprintf(entry.mid, sizeof(entry.mid), "%014u", number);
         entry.outcome = POS_OUTCOME_REFUSED;
-        memcpy(entry.response, number % 2 == 0 ? "03" : "97", 2);
+        memcpy(entry.response, number % 3 == 0 ? "03" : number % 3 == 1 ? "97" : "96", 2);
         folded(state, &entry);
     }
     pos_state_counts counts;
