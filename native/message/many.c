@@ -71,6 +71,7 @@ static void places_write(const pos_spec *spec, const pos_message *message, size_
                          const pos_columns *columns)
 {
     const size_t width = (size_t)spec->field_max + 1;
+    if (columns->field_offset == NULL && columns->field_size == NULL) return;
     for (unsigned field = 0; field < width; field++) {
         const bool is_there = pos_message_has(message, field);
         const pos_field *place = &message->fields[field];

@@ -69,15 +69,14 @@ static pos_status mti_parse(cursor *from, pos_message *message)
     return POS_OK;
 }
 
-/* Eight bytes with field 1 in the highest bit, made into a word with it in the lowest. */
+/* Eight bytes with field 1 in the highest bit, made into a word with it in the lowest: the bits of
+ * each byte change sides, by halves, pairs and neighbours. */
 static uint64_t mirrored(const uint8_t bytes[8])
 {
-    uint64_t word = 0;
-    for (unsigned bit = 0; bit < 64; bit++) {
-        const uint64_t is_set = ((unsigned)bytes[bit / 8] >> (7 - bit % 8)) & 1U;
-        word |= is_set << bit;
-    }
-    return word;
+    uint64_t word = pos_load_u64_le(bytes);
+    word = ((word >> 4) & 0x0f0f0f0f0f0f0f0fU) | ((word & 0x0f0f0f0f0f0f0f0fU) << 4);
+    word = ((word >> 2) & 0x3333333333333333U) | ((word & 0x3333333333333333U) << 2);
+    return ((word >> 1) & 0x5555555555555555U) | ((word & 0x5555555555555555U) << 1);
 }
 
 static pos_status bitmap_word_parse(cursor *from, uint64_t *word_out)

@@ -44,8 +44,14 @@ const pos_part_form *pos_part_form_of(const pos_spec *spec, const pos_layout *la
 
 uint16_t pos_layout_tag(const pos_spec *spec, const pos_layout *layout, uint32_t tag)
 {
-    for (uint16_t index = 0; index < layout->count; index++) {
-        if (spec->parts[layout->first + index].tag == tag) return (uint16_t)(index + 1);
+    uint32_t low = 0;
+    uint32_t high = layout->count;
+    while (low < high) { /* tags ascend: spec.c */
+        const uint32_t middle = (low + high) / 2;
+        const uint32_t found = spec->parts[layout->first + middle].tag;
+        if (found == tag) return (uint16_t)(middle + 1);
+        if (found < tag) low = middle + 1;
+        else high = middle;
     }
     return 0;
 }

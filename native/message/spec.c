@@ -33,7 +33,7 @@
  *    16  string: u32 name
  * Part, 32
  *     0  u8 content   1 u8 secrecy   2 u8 flags: 1 optional, 2 kept, 4 takes the rest
- *     3  u8 meaning   4 u16 size   8 u32 tag   12 strings: u32 name, u32 name in Chinese, u32 rule
+ *     3  u8 meaning   4 u16 size   8 u32 tag, ascending   12 strings: u32 name, u32 name in Chinese, u32 rule
  * Variant, 8      0  u16 layout from 1   2 u16 first match, u16 count
  * Match, 12       0  u8 selector   4 u32 value   8 u32 mask
  * Rule, 96
@@ -343,6 +343,15 @@ static bool group_fits(const pos_layout *layout, const pos_part_form *parts)
     return sequence_fits(parts + layout->group_first, layout->group_count);
 }
 
+/* So that a tag is found by halving. */
+static bool tags_ascend(const pos_part_form *parts, uint16_t count)
+{
+    for (uint16_t index = 1; index < count; index++) {
+        if (parts[index - 1].tag >= parts[index].tag) return false;
+    }
+    return true;
+}
+
 static bool layout_fits(const pos_spec *spec, const pos_layout *layout)
 {
     if (layout->form == POS_LAYOUT_CHOICE) {
@@ -356,6 +365,7 @@ static bool layout_fits(const pos_spec *spec, const pos_layout *layout)
                && group_fits(layout, spec->parts);
     }
     if (layout->count_size != 0 || layout->group_count != 0) return false;
+    if (!tags_ascend(spec->parts + layout->first, layout->count)) return false;
     if (layout->form == POS_LAYOUT_BER) return true;
     return layout->form == POS_LAYOUT_TLV && layout->tag_size >= 1 && layout->tag_size <= 4
            && layout->length_size >= 1 && layout->length_size <= 4;

@@ -30,30 +30,57 @@ uint8_t pos_code_character(uint8_t encoding, uint8_t byte)
     return is_ebcdic ? pos_ebcdic_to_ascii(byte) : byte;
 }
 
-static bool is_digit(uint8_t character)
+/* What a character may be part of; index: the character in ASCII, or a byte of GB 18030. */
+#define IS_DIGIT 0x01U
+#define IS_LETTER 0x02U
+#define IS_BLANK 0x04U
+#define IS_PRINTABLE 0x08U
+#define IS_HIGH 0x10U /* 80 to FE */
+#define IS_TRACK 0x20U
+#define IS_HEX 0x40U
+
+static const uint8_t CLASSES[256] = {
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x0c, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08,
+    0x69, 0x69, 0x69, 0x69, 0x69, 0x69, 0x69, 0x69, 0x69, 0x69, 0x08, 0x08, 0x08, 0x28, 0x08, 0x08,
+    0x08, 0x4a, 0x4a, 0x4a, 0x6a, 0x4a, 0x4a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a,
+    0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x08, 0x08, 0x08, 0x08, 0x08,
+    0x08, 0x4a, 0x4a, 0x4a, 0x4a, 0x4a, 0x4a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a,
+    0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x08, 0x08, 0x08, 0x08, 0x00,
+    0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10,
+    0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10,
+    0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10,
+    0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10,
+    0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10,
+    0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10,
+    0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10,
+    0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x00,
+};
+
+static uint8_t classes_of(uint8_t content, uint8_t encoding)
 {
-    return character >= '0' && character <= '9';
+    switch (content) {
+    case POS_CONTENT_N:
+    case POS_CONTENT_XN: return IS_DIGIT;
+    case POS_CONTENT_A: return IS_LETTER | IS_BLANK;
+    case POS_CONTENT_AN: return IS_LETTER | IS_DIGIT | IS_BLANK;
+    case POS_CONTENT_ANS:
+        return encoding == POS_CODE_GB18030 ? IS_PRINTABLE | IS_HIGH : IS_PRINTABLE;
+    case POS_CONTENT_Z: return IS_TRACK;
+    default:
+        return encoding == POS_CODE_HEX || encoding == POS_CODE_HEX_EBCDIC ? IS_HEX : 0xff;
+    }
 }
 
-static bool is_letter(uint8_t character)
+static bool is_digit(uint8_t character)
 {
-    return (character >= 'A' && character <= 'Z') || (character >= 'a' && character <= 'z');
+    return (CLASSES[character] & IS_DIGIT) != 0;
 }
 
 bool pos_content_allows(uint8_t content, uint8_t encoding, uint8_t character)
 {
-    switch (content) {
-    case POS_CONTENT_N:
-    case POS_CONTENT_XN: return is_digit(character);
-    case POS_CONTENT_A: return is_letter(character) || character == ' ';
-    case POS_CONTENT_AN:
-        return is_letter(character) || is_digit(character) || character == ' ';
-    case POS_CONTENT_ANS:
-        if (character >= 0x80) return encoding == POS_CODE_GB18030 && character != 0xff;
-        return character >= 0x20 && character <= 0x7e;
-    case POS_CONTENT_Z: return is_digit(character) || character == '=' || character == 'D';
-    default: return true;
-    }
+    return content == POS_CONTENT_B || (CLASSES[character] & classes_of(content, encoding)) != 0;
 }
 
 static int hex_digit(uint8_t character)
@@ -87,12 +114,25 @@ static pos_view digits_after_sign(const pos_view *view)
     return digits;
 }
 
+static bool is_pair(uint8_t byte)
+{
+    return (byte & 0x0fU) <= 9 && byte <= 0x99;
+}
+
+/* Byte by byte, both digits at once; the first and the last may hold one alone. */
 static uint32_t bcd_fault(const pos_view *view)
 {
     if (view->content == POS_CONTENT_Z) return view->size;
-    for (uint32_t index = 0; index < view->units; index++) {
-        if (nibble_of(view, index) > 9) return (view->nibble + index) / 2;
+    const uint32_t last = view->nibble + view->units; /* the nibble after the last digit */
+    uint32_t at = 0;
+    if (view->nibble == 1 && view->units > 0) {
+        if ((view->data[0] & 0x0fU) > 9) return 0;
+        at = 1;
     }
+    for (; at < last / 2; at++) {
+        if (!is_pair(view->data[at])) return at;
+    }
+    if (last % 2 == 1 && at == last / 2 && view->data[at] >> 4 > 9) return at;
     return view->size;
 }
 
@@ -107,15 +147,19 @@ uint32_t pos_view_fault(const pos_view *view)
         const pos_view digits = digits_after_sign(view);
         return 1 + bcd_fault(&digits);
     }
-    const bool is_hex = view->content == POS_CONTENT_B;
-    for (uint32_t index = 0; index < view->size; index++) {
-        const uint8_t character = pos_code_character(view->encoding, view->data[index]);
-        bool is_right = is_hex ? hex_digit(character) >= 0
-                               : pos_content_allows(view->content, view->encoding, character);
-        if (is_signed && index == 0) is_right = is_sign(character);
-        if (!is_right) return index;
+    const uint8_t allowed = classes_of(view->content, view->encoding);
+    uint32_t index = 0;
+    if (is_signed) {
+        if (!is_sign(pos_code_character(view->encoding, view->data[0]))) return 0;
+        index = 1;
     }
-    return view->size;
+    if (view->encoding == POS_CODE_EBCDIC || view->encoding == POS_CODE_HEX_EBCDIC) {
+        while (index < view->size
+               && (CLASSES[pos_ebcdic_to_ascii(view->data[index])] & allowed) != 0) index++;
+    } else {
+        while (index < view->size && (CLASSES[view->data[index]] & allowed) != 0) index++;
+    }
+    return index;
 }
 
 pos_view pos_field_view(const pos_spec *spec, const pos_message *message, unsigned field)

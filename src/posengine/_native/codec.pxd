@@ -141,4 +141,10 @@ cdef extern from "posengine/journal.h" nogil:
 
 cdef class Core:
     cdef pos_spec *spec
-    cdef int _parsed(self, bytes body, pos_message *message) except -1
+
+
+cdef class Parsed:
+    cdef Core core
+    cdef readonly bytes body  # what `message` points into
+    cdef readonly object fault
+    cdef pos_message message

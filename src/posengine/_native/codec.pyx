@@ -20,7 +20,6 @@ Part = namedtuple(
     "key name name_zh tag group depth content secrecy is_kept is_constructed offset size units"
     " value",
 )
-Parsed = namedtuple("Parsed", "mti values places fault")
 
 
 def kind_names():
@@ -119,66 +118,18 @@ cdef class Core:
                                body_size, overhead, &size))
         return bytes(overhead[:size])
 
-    # ---- messages -------------------------------------------------------------------------------
-    cdef int _parsed(self, bytes body, pos_message *message) except -1:
-        cdef pos_fault fault
-        cdef pos_status status = pos_message_parse(self.spec, body, len(body), message, &fault)
-        if status != 0:
-            raise exception_of(status, &fault)
-        return 0
-
+    # ---- messages ---------------------------------------------------------------------------
     def parse(self, bytes body not None):
-        """Every field that was read, in its plain dress, and the fault that ended it or None."""
-        cdef pos_message message
+        """What could be read of a body, and the fault that ended it."""
+        cdef Parsed parsed = Parsed.__new__(Parsed)
         cdef pos_fault fault
-        cdef uint8_t[9999] text
-        cdef size_t size
-        cdef unsigned field
-        cdef pos_status status = pos_message_parse(self.spec, body, len(body), &message, &fault)
-        values = {}
-        places = {}
-        for field in range(2, <unsigned>POS_FIELD_MAX + 1):
-            if not pos_message_has(&message, field):
-                continue
-            size = pos_message_value(self.spec, &message, field, text)
-            values[field] = text[:size]
-            places[field] = Place(message.fields[field].offset, message.fields[field].size,
-                                  message.fields[field].units)
-        error = exception_of(status, &fault) if status != 0 else None
-        return Parsed(message.mti, values, places, error)
-
-    def parts(self, bytes body not None, unsigned field):
-        """The parts of a field, in order; none where it has no layout or does not fit it.
-
-        A body with a fault has those of the fields before it.
-        """
-        cdef pos_message message
-        cdef pos_fault fault
-        cdef pos_part[512] parts
-        cdef uint8_t[9999] text
-        cdef size_t count
-        cdef size_t size
-        cdef pos_status read = pos_message_parse(self.spec, body, len(body), &message, &fault)
-        cdef pos_status status = pos_message_parts(self.spec, &message, field, parts, &count)
-        if read != 0 and status != 0:
-            return []  # the layouts of a body with a fault were not judged
-        checked(status)
-        found = []
-        for index in range(count):
-            size = pos_part_value(&message, &parts[index], text)
-            name = parts[index].name.decode() if parts[index].name != NULL else ""
-            name_zh = parts[index].name_zh.decode() if parts[index].name_zh != NULL else ""
-            tag = (<const char *>parts[index].tag).decode("latin-1")
-            key = tag or name
-            if parts[index].group:
-                key = f"{key}.{parts[index].group}"
-            found.append(Part(
-                key, name, name_zh, tag, parts[index].group, parts[index].depth,
-                CONTENTS[parts[index].content], SECRECIES[parts[index].secrecy],
-                bool(parts[index].is_kept), bool(parts[index].is_constructed),
-                parts[index].offset, parts[index].size, parts[index].units, text[:size],
-            ))
-        return found
+        parsed.core = self
+        parsed.body = body  # held: the message is offsets into it
+        cdef pos_status status = pos_message_parse(
+            self.spec, body, len(body), &parsed.message, &fault)
+        if status != 0:
+            parsed.fault = exception_of(status, &fault)
+        return parsed
 
     def build(self, int mti, values, size_t size_max):
         """A body out of ``(field, plain value)`` pairs, ascending by field."""
@@ -206,34 +157,6 @@ cdef class Core:
             raise exception_of(status, &fault)
         del held
         return bytes(body[:size])
-
-    # ---- rules and MAC coverage -----------------------------------------------------------------
-    def kind(self, bytes body not None):
-        """``(kind, rule name, Chinese name, is an answer, answer MTI)``."""
-        cdef pos_message message
-        cdef pos_kind_facts facts
-        self._parsed(body, &message)
-        checked(pos_message_kind(self.spec, &message, &facts), f"message type {message.mti:04x}")
-        return (pos_kind_name(facts.kind).decode(), facts.name.decode(), facts.name_zh.decode(),
-                bool(facts.is_answer), facts.answer_mti)
-
-    def check(self, bytes body not None):
-        """Raise where a field is missing or not allowed by the rule of this message."""
-        cdef pos_message message
-        cdef pos_fault fault
-        self._parsed(body, &message)
-        cdef pos_status status = pos_message_check(self.spec, &message, &fault)
-        if status != 0:
-            raise exception_of(status, &fault)
-
-    def mac_cover(self, bytes body not None):
-        """``(bytes covered, algorithm, output, MAC field's bytes or None)``."""
-        cdef pos_message message
-        cdef pos_mac_cover cover
-        self._parsed(body, &message)
-        pos_message_mac_cover(self.spec, &message, &cover)
-        mac = cover.mac[:cover.mac_size] if cover.mac != NULL else None
-        return cover.size, cover.algorithm, cover.output, mac
 
     # ---- many at once ---------------------------------------------------------------------------
     def parse_many(self, const uint8_t[::1] buffer not None, const uint64_t[::1] offsets not None,
@@ -285,3 +208,81 @@ cdef class Core:
                                             &good)
         checked(answer, "offsets ascend within the buffer")
         return good
+
+
+cdef class Parsed:
+    """A parsed body: offsets, and values when they are asked for. Made by ``Core.parse``."""
+
+    @property
+    def mti(self):
+        """The message type as the core writes it: 0x0200."""
+        return self.message.mti
+
+    def fields(self):
+        """The numbers of the fields that were read, ascending."""
+        return [
+            field for field in range(2, POS_FIELD_MAX + 1)
+            if pos_message_has(&self.message, field)
+        ]
+
+    def value(self, unsigned field):
+        """A field in its plain dress; KeyError where it was not read."""
+        cdef uint8_t[9999] text
+        if not pos_message_has(&self.message, field):
+            raise KeyError(field)
+        cdef size_t size = pos_message_value(self.core.spec, &self.message, field, text)
+        return text[:size]
+
+    def place(self, unsigned field):
+        """Where a field's value lies in the body; KeyError where it was not read."""
+        if not pos_message_has(&self.message, field):
+            raise KeyError(field)
+        cdef pos_field *place = &self.message.fields[field]
+        return Place(place.offset, place.size, place.units)
+
+    def parts(self, unsigned field):
+        """The parts of a field, in order; none where it has no layout or does not fit it."""
+        cdef pos_part[512] parts
+        cdef uint8_t[9999] text
+        cdef size_t count
+        cdef size_t size
+        checked(pos_message_parts(self.core.spec, &self.message, field, parts, &count))
+        found = []
+        for index in range(count):
+            size = pos_part_value(&self.message, &parts[index], text)
+            name = parts[index].name.decode() if parts[index].name != NULL else ""
+            name_zh = parts[index].name_zh.decode() if parts[index].name_zh != NULL else ""
+            tag = (<const char *>parts[index].tag).decode("latin-1")
+            key = tag or name
+            if parts[index].group:
+                key = f"{key}.{parts[index].group}"
+            found.append(Part(
+                key, name, name_zh, tag, parts[index].group, parts[index].depth,
+                CONTENTS[parts[index].content], SECRECIES[parts[index].secrecy],
+                bool(parts[index].is_kept), bool(parts[index].is_constructed),
+                parts[index].offset, parts[index].size, parts[index].units, text[:size],
+            ))
+        return found
+
+    # ---- rules and MAC coverage -------------------------------------------------------------
+    def kind(self):
+        """``(kind, rule name, Chinese name, is an answer, answer MTI)``."""
+        cdef pos_kind_facts facts
+        checked(pos_message_kind(self.core.spec, &self.message, &facts),
+                f"message type {self.message.mti:04x}")
+        return (pos_kind_name(facts.kind).decode(), facts.name.decode(), facts.name_zh.decode(),
+                bool(facts.is_answer), facts.answer_mti)
+
+    def check(self):
+        """Raise where a field is missing or not allowed by the rule of this message."""
+        cdef pos_fault fault
+        cdef pos_status status = pos_message_check(self.core.spec, &self.message, &fault)
+        if status != 0:
+            raise exception_of(status, &fault)
+
+    def mac_cover(self):
+        """``(bytes covered, algorithm, output, MAC field's bytes or None)``."""
+        cdef pos_mac_cover cover
+        pos_message_mac_cover(self.core.spec, &self.message, &cover)
+        mac = cover.mac[:cover.mac_size] if cover.mac != NULL else None
+        return cover.size, cover.algorithm, cover.output, mac

@@ -265,8 +265,11 @@ class _Image:
                 self.refuse(f"{path}.group", "goes with count")
         else:
             count = len(layout["tags"])
-            for tag, each in layout["tags"].items():
-                self.parts.append(self.tag(tag, each, layout, f"{path}.tags.{tag}"))
+            tags = [
+                (self.tag_number(tag, layout, f"{path}.tags.{tag}"), tag) for tag in layout["tags"]
+            ]
+            for number, tag in sorted(tags):  # the core finds them by halving
+                self.parts.append(self.part(layout["tags"][tag], number, f"{path}.tags.{tag}"))
         self.layout_keys(layout, path)
         flags = layout["strict"] | (layout["unknown"] == "refuse") << 1
         return struct.pack(
@@ -341,20 +344,18 @@ class _Image:
             self.string(f"{part['name']} {part['content']}{dots}{size or ''}"),
         )
 
-    def tag(self, tag: str, each: dict[str, Any], layout: dict[str, Any], path: str) -> bytes:
+    def tag_number(self, tag: str, layout: dict[str, Any], path: str) -> int:
+        """A tag's bytes as a number, big-endian."""
         is_ber = layout["form"] == "ber-tlv"
-        if is_ber:
-            try:
-                data = bytes.fromhex(tag)
-            except ValueError:
-                self.refuse(path, "a tag in hexadecimal is wanted")
-        else:
-            data = tag.encode()
+        if is_ber and layout["tags"][tag]["content"] != "b":
+            self.refuse(f"{path}.content", "BER values are bytes: b")
+        try:
+            data = bytes.fromhex(tag) if is_ber else tag.encode()
+        except ValueError:
+            self.refuse(path, "a tag in hexadecimal is wanted")
         if not 1 <= len(data) <= 4 or (not is_ber and len(data) != layout["tag_size"]):
             self.refuse(path, "a tag of the layout's tag_size is wanted")
-        if is_ber and each["content"] != "b":
-            self.refuse(f"{path}.content", "BER values are bytes: b")
-        return self.part(each, int.from_bytes(data), path)
+        return int.from_bytes(data)
 
     def variant(self, variant: dict[str, Any], path: str) -> bytes:
         number = self.layout_number(variant["layout"], f"{path}.layout")

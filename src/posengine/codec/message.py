@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from posengine._native.codec import Core, FieldFacts, Parsed, Place
+from posengine._native.codec import FieldFacts, Parsed, Place
 from posengine.codec.plain import MASK, masked, plain_to_python
 
 
@@ -75,24 +75,17 @@ class NestedPart(NamedTuple):
 class Message(Mapping[int, "str | bytes"]):
     """Fields by number, decoded when first asked for. Made by ``Spec.parse``.
 
-    ``body`` is what it was parsed from, kept as long as the message is; ``place(4)`` says where a
-    field's value lies in it.
+    ``parsed.body`` is what it was parsed from, kept as long as the message is; ``place(4)`` says
+    where a field's value lies in it.
     """
 
-    __slots__ = ("_core", "_facts", "_parsed", "_roles", "_values", "body")
+    __slots__ = ("_facts", "_fields", "_roles", "_values", "parsed")
 
     def __init__(
-        self,
-        body: bytes,
-        parsed: Parsed,
-        *,
-        core: Core,
-        facts: Mapping[int, FieldFacts],
-        roles: Mapping[str, int],
+        self, parsed: Parsed, *, facts: Mapping[int, FieldFacts], roles: Mapping[str, int]
     ) -> None:
-        self.body = body
-        self._parsed = parsed
-        self._core = core
+        self.parsed = parsed
+        self._fields: list[int] | None = None  # counted when first asked for
         self._facts = facts
         self._roles = roles
         self._values: dict[int, str | bytes] = {}
@@ -101,28 +94,46 @@ class Message(Mapping[int, "str | bytes"]):
     def __getitem__(self, field: int) -> str | bytes:
         value = self._values.get(field)
         if value is None:
-            value = plain_to_python(self._facts[field].content, self._parsed.values[field])
+            if not isinstance(field, int) or field < 0:
+                raise KeyError(field)
+            data = self.parsed.value(field)
+            value = plain_to_python(self._facts[field].content, data)
             self._values[field] = value
         return value
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._parsed.values)
+        return iter(self.numbers)
 
     def __len__(self) -> int:
-        return len(self._parsed.values)
+        return len(self.numbers)
+
+    def __contains__(self, field: object) -> bool:
+        return field in self.numbers
 
     def __hash__(self) -> int:
         return hash(self.body)
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Message):
-            return self.body == other.body and self._core.digest() == other._core.digest()
+        if isinstance(other, Message) and other._facts is self._facts:
+            return self.body == other.body
         return super().__eq__(other)
+
+    @property
+    def body(self) -> bytes:
+        """The bytes that it was parsed from."""
+        return self.parsed.body
+
+    @property
+    def numbers(self) -> list[int]:
+        """The fields that it has, ascending."""
+        if self._fields is None:
+            self._fields = self.parsed.fields()
+        return self._fields
 
     # ---- by name -------------------------------------------------------------------------------
     @property
     def mti(self) -> Mti:
-        return Mti.of(self._parsed.mti)
+        return Mti.of(self.parsed.mti)
 
     @property
     def stan(self) -> str | None:
@@ -151,16 +162,15 @@ class Message(Mapping[int, "str | bytes"]):
         return None if text is None else int(text)
 
     def _text(self, role: str) -> str | None:
-        field = self._roles.get(role, 0)
-        if field not in self:
+        value = self.get(self._roles.get(role, 0))
+        if value is None:
             return None
-        value = self[field]
         return value if isinstance(value, str) else value.decode("ascii", "surrogateescape")
 
     # ---- inside of fields ----------------------------------------------------------------------
     def place(self, field: int) -> Place:
         """Offset from the start of the body, bytes, and units of a field's value."""
-        return self._parsed.places[field]
+        return self.parsed.place(field)
 
     def parts(self, field: int) -> Mapping[str, str | bytes]:
         """The nested layout of a field, in order: parts by name, TLV values by tag.
@@ -196,7 +206,7 @@ class Message(Mapping[int, "str | bytes"]):
                 part.key, part.name, part.name_zh, part.secrecy, part.is_constructed, part.depth,
                 part.offset, part.size, plain_to_python(part.content, part.value),
             )
-            for part in self._core.parts(self.body, field)
+            for part in self.parsed.parts(field)
         )
 
     # ---- for people -----------------------------------------------------------------------------

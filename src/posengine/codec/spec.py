@@ -152,10 +152,8 @@ class Spec:
 
     def parse_partly(self, body: bytes) -> tuple[Message, ParseError | None]:
         """What could be read and the fault that ended it; None: all of it was."""
-        data = bytes(body)
-        parsed = self._core.parse(data)
-        message = Message(data, parsed, core=self._core, facts=self._fields, roles=self._roles)
-        return message, parsed.fault
+        parsed = self._core.parse(bytes(body))
+        return Message(parsed, facts=self._fields, roles=self._roles), parsed.fault
 
     def parse_many(self, buffer: Any, offsets: Any) -> Columns:
         """Many messages as NumPy columns; message ``i`` is ``buffer[offsets[i]:offsets[i + 1]]``.
@@ -197,7 +195,7 @@ class Spec:
         Raises:
             FieldRule: no rule of the dialect fits it.
         """
-        kind, name, name_zh, is_answer, answer = self._core.kind(message.body)
+        kind, name, name_zh, is_answer, answer = message.parsed.kind()
         return Kind(kind, name, name_zh, is_answer, Mti.of(answer) if answer else None)
 
     def check(self, message: Message) -> None:
@@ -206,7 +204,7 @@ class Spec:
         Raises:
             FieldRule, FieldMissing, FieldForbidden, MacAbsent: naming field and rule.
         """
-        self._core.check(message.body)
+        message.parsed.check()
 
     def mac_cover(self, body: bytes) -> MacCover:
         """What the MAC of a body is made over: MTI up to, excluding, the MAC field.
@@ -215,7 +213,10 @@ class Spec:
             ParseError: the body is not of the dialect.
         """
         data = bytes(body)
-        size, algorithm, output, mac = self._core.mac_cover(data)
+        parsed = self._core.parse(data)
+        if parsed.fault is not None:
+            raise parsed.fault
+        size, algorithm, output, mac = parsed.mac_cover()
         return MacCover(data[:size], mac, ALGORITHMS[algorithm], "hex" if output else "raw")
 
     def __repr__(self) -> str:
