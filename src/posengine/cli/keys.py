@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from posengine.errors import PosError
+from posengine.errors import KeyFault, PosError
 from posengine.keys import (
     MASTER_KEY_VARIABLE,
     ClearKey,
@@ -115,6 +115,11 @@ def _places(config: Path | None, keys: Path | None, master: Path | None) -> Plac
     )
 
 
+def _wrong(text: str) -> typer.Exit:
+    print(f"posengine: {text}", file=sys.stderr)
+    return typer.Exit(WRONG_USE)
+
+
 def _say(console: Console, form: Output, facts: list[dict[str, str]], title: str) -> None:
     if form is Output.JSON:
         print(json.dumps(facts, ensure_ascii=False))
@@ -169,10 +174,13 @@ def add(
     """
     places = _places(config, keys, master_key)
     siv = sealing_key(load_master_key(places.master))
-    associated(tid, mid)  # a wrong name is told before a key is asked for
-    clear = _clear_key(tmk, tmk_file, component or [], components)
-    with Key("TMK", clear, cipher=cipher.value, kcv=key_bytes(kcv, "kcv")) as key:
-        record = seal_tmk(tid, mid, key, siv)
+    try:
+        associated(tid, mid)  # a wrong name is told before a key is asked for
+        clear = _clear_key(tmk, tmk_file, component or [], components)
+        with Key("TMK", clear, cipher=cipher.value, kcv=key_bytes(kcv, "kcv")) as key:
+            record = seal_tmk(tid, mid, key, siv)
+    except KeyFault as error:
+        raise _wrong(str(error)) from None
     with KeyFile.held(places.keys):
         file = KeyFile.load(places.keys, must_exist=False)
         is_replaced = file.add(record)
@@ -288,9 +296,7 @@ def _clear_key(tmk: str, tmk_file: Path | None, component: list[str], components
     """The TMK from whichever one way was chosen; asked for, unseen, where none was."""
     ways = [bool(tmk), tmk_file is not None, bool(component), components > 0]
     if sum(ways) > 1:
-        print("give the TMK one way: --tmk, --tmk-file, --component or --components",
-              file=sys.stderr)
-        sys.exit(WRONG_USE)
+        raise _wrong("give the TMK one way: --tmk, --tmk-file, --component or --components")
     if tmk:
         return key_bytes(tmk, "--tmk")
     if tmk_file is not None:

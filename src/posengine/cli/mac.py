@@ -15,7 +15,7 @@ from rich.table import Table
 
 from posengine import mac as macs
 from posengine.codec import Spec
-from posengine.errors import FrameError, MacAbsent, MacMismatch
+from posengine.errors import FrameError, KeySize, MacAbsent, MacMismatch
 
 app = typer.Typer(
     add_completion=False,
@@ -87,6 +87,7 @@ def _hex(text: str, what: str) -> bytes:
 
 
 def _key(text: str, path: Path | None) -> bytes:
+    """The key from whichever place gives it; whether it fits is told with the algorithm."""
     if path is not None:
         try:
             return _hex(path.read_text("ascii"), str(path))
@@ -103,13 +104,16 @@ def _asked(
 ) -> Asked:
     algorithm = chosen.value if chosen else None
     given = _hex(sys.stdin.read() if data == "-" else data, "DATA")
-    if not spec_name:
-        return Asked(algorithm or "unionpay-ecb", key, given, output, size, None)
-    spec = Spec.load(spec_name)
-    cover = spec.mac_cover(_body(spec, given))
-    size = size or (len(cover.mac) if cover.mac else None)
-    form = output if output != "field" else cover.output
-    return Asked(algorithm or cover.algorithm, key, cover.covered, form, size, cover.mac)
+    if spec_name:
+        spec = Spec.load(spec_name)
+        cover = spec.mac_cover(_body(spec, given))
+        size = size or (len(cover.mac) if cover.mac else None)
+        form = output if output != "field" else cover.output
+        asked = Asked(algorithm or cover.algorithm, key, cover.covered, form, size, cover.mac)
+    else:
+        asked = Asked(algorithm or "unionpay-ecb", key, given, output, size, None)
+    _computed(asked)  # whatever is wrong with what was asked is told here
+    return asked
 
 
 def _body(spec: Spec, given: bytes) -> bytes:
@@ -220,7 +224,7 @@ def _computed(asked: Asked) -> bytes:
         return macs.compute(
             asked.algorithm, asked.key, asked.covered, output=asked.output, size=asked.size
         )
-    except ValueError as error:
+    except (ValueError, KeySize) as error:
         raise _wrong(str(error)) from None
 
 
