@@ -127,6 +127,17 @@ static void add_totals(answer_values *answer, const answer_sources *sources)
     add_bytes(answer, POS_ROLE_PRIVATE_48, text, 62);
 }
 
+/* Settle refused: its answer has no field 39, so the result digits say error; whoever asked proved
+ * nothing, and is told no totals. */
+static void add_totals_error(answer_values *answer)
+{
+    static const pos_totals_side nothing;
+    char *text = room(answer, 62);
+    write_side(text, &nothing, 3);
+    write_side(text + 31, &nothing, 3);
+    add_bytes(answer, POS_ROLE_PRIVATE_48, text, 62);
+}
+
 /* Account type 10, amount type 02 (available), currency, sign, twelve digits. */
 static void add_balance(answer_values *answer, const answer_sources *sources)
 {
@@ -215,6 +226,7 @@ pos_status answer_build_refusal(pos_engine *engine, const pos_slot *slot, const 
     answer.rule = slot->rule;
     add_times(&answer);
     add_bytes(&answer, POS_ROLE_RESPONSE, response, 2);
+    if (slot->rule->kind == POS_KIND_SETTLE) add_totals_error(&answer);
     return pos_answer_build(engine->spec, slot->rule, &slot->message, answer.values, answer.count,
                             false, writer, fault_out);
 }

@@ -207,9 +207,12 @@ static void count_outcome(pos_engine *engine, const pos_slot *slot, const settle
     counts->repeats += decision->outcome == POS_OUTCOME_REPEAT ? 1 : 0;
     counts->decisions_refused += decision->outcome == POS_OUTCOME_REFUSED ? 1 : 0;
     counts->keys_made += work->block.size > 0 ? 1 : 0;
-    if (decision->outcome == POS_OUTCOME_REFUSED || decision->is_alarm) {
+    const bool is_no = decision->outcome == POS_OUTCOME_REFUSED
+                       || decision->outcome == POS_OUTCOME_DECLINED;
+    if (is_no || decision->is_alarm) {
+        const bool is_refused = decision->outcome == POS_OUTCOME_REFUSED;
         pos_engine_log(engine, decision->is_alarm ? "error" : "info",
-                       decision->is_alarm ? "alarm" : "refused",
+                       decision->is_alarm ? "alarm" : is_refused ? "refused" : "declined",
                        "line=%u tid=%.8s kind=%s stan=%06u sequence=%llu response=%.2s why=%s "
                        "reason=\"%s\"",
                        slot->request.line, slot->terminal->tid, pos_kind_name(slot->request.kind),

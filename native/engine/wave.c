@@ -60,8 +60,8 @@ static bool name_of(const pos_engine *engine, const pos_message *message, pos_ro
 }
 
 /*
- * A message that failed to parse is still answered 30 where MTI, rule, STAN and terminal could be
- * read: the terminal's clerk then sees a code, and not a time-out.
+ * A message that failed to parse is still answered 30 where MTI, STAN and terminal could be read:
+ * the terminal's clerk then sees a code, and not a time-out.
  */
 static void recover_names(pos_engine *engine, pos_slot *slot)
 {
@@ -84,27 +84,32 @@ static void recover_names(pos_engine *engine, pos_slot *slot)
     if (slot->rule == NULL) slot->cause = POS_CAUSE_MUTE;
 }
 
+/* The rule demands a MAC, and that is all that is missing. */
+static bool lacks_mac(const pos_engine *engine, const pos_slot *slot, pos_status status)
+{
+    if (status == POS_MAC_ABSENT) return true;
+    return status == POS_FIELD_MISSING && slot->rule->request_has_mac
+           && slot->fault.field == pos_spec_role_field(engine->spec, POS_ROLE_MAC);
+}
+
 static void parse_one(pos_engine *engine, pos_slot *slot, char pan[20], size_t *pan_size)
 {
     pos_status status = pos_message_parse(engine->spec, slot->frame.body, slot->frame.body_size,
                                           &slot->message, &slot->fault);
     const pos_status rule_status = pos_rule_find(engine->spec, &slot->message, &slot->rule);
-    if (status != POS_OK) {
-        if (rule_status != POS_OK) slot->rule = NULL;
-        fail(slot, POS_CAUSE_FORM, status);
-        recover_names(engine, slot);
-        return;
-    }
-    if (rule_status != POS_OK) {
-        slot->rule = NULL;
-        fail(slot, POS_CAUSE_FORM, rule_status);
+    if (status != POS_OK || rule_status != POS_OK) {
+        if (rule_status != POS_OK) {
+            slot->rule = pos_rule_of_mti(engine->spec, slot->message.mti);
+        }
+        fail(slot, POS_CAUSE_FORM, status != POS_OK ? status : rule_status);
         recover_names(engine, slot);
         return;
     }
     pos_message_mac_cover(engine->spec, &slot->message, &slot->cover);
     status = pos_rule_check(engine->spec, slot->rule, &slot->message, &slot->fault);
     if (status != POS_OK) {
-        fail(slot, status == POS_MAC_ABSENT ? POS_CAUSE_MAC_ABSENT : POS_CAUSE_PRESENCE, status);
+        fail(slot, lacks_mac(engine, slot, status) ? POS_CAUSE_MAC_ABSENT : POS_CAUSE_PRESENCE,
+             status);
         recover_names(engine, slot);
         return;
     }

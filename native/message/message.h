@@ -100,6 +100,9 @@ typedef struct pos_rule {
 /* The first rule that fits. FIELD_RULE where none does. */
 pos_status pos_rule_find(const pos_spec *spec, const pos_message *message,
                          const pos_rule **rule_out);
+/* The first rule of a request's MTI, NULL where there is none: how a message that cannot be told
+ * further is refused. */
+const pos_rule *pos_rule_of_mti(const pos_spec *spec, uint16_t mti);
 /* Presence of fields as the rule says. FIELD_MISSING, FIELD_FORBIDDEN. */
 pos_status pos_rule_check(const pos_spec *spec, const pos_rule *rule, const pos_message *message,
                           pos_fault *fault_out);

@@ -137,6 +137,15 @@ pos_status pos_rule_find(const pos_spec *spec, const pos_message *message,
     return POS_OK;
 }
 
+const pos_rule *pos_rule_of_mti(const pos_spec *spec, uint16_t mti)
+{
+    assert(spec != NULL);
+    for (uint32_t index = 0; index < spec->rule_count; index++) {
+        if (spec->rules[index].rule.mti == mti && mti != 0) return &spec->rules[index].rule;
+    }
+    return NULL;
+}
+
 pos_status pos_message_kind(const pos_spec *spec, const pos_message *message,
                             pos_kind_facts *facts_out)
 {
