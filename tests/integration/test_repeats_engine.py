@@ -74,7 +74,7 @@ def test_every_message_of_a_day_sent_twice_is_answered_the_same(
             requirement, body = DIALECT.unframe(first)
             reply = Reply(first, requirement, body, DIALECT.parse(body))
 
-    for name in [*habits.MIX, "adjust", "tip_adjust"] * 3:
+    for name in [*habits.MIX] * 3:
         if name not in ("echo", "status_upload"):
             live(terminal.perform(habits.choose(name, terminal.ledger, terminal.chance)))
     live(closing.settle(terminal, wrong_by=wrong_by))

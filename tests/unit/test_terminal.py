@@ -451,7 +451,7 @@ def test_every_message_of_a_busy_day_keeps_the_rules_of_its_kind() -> None:
         bench.run(bench.terminal.make_ready())
         bench.run(bench.terminal.download({"001": 1, "003": 4, "004": 5}[network]))
         loses = silence_of("0210", 2)
-        names = [*habits.MIX, "preauth", "completion", "adjust", "tip_adjust"] * 12
+        names = [*habits.MIX, "preauth", "completion", "offline_sale"] * 12
         for name in Random(network).sample(names, len(names)):
             if name == "echo":
                 bench.run(bench.terminal.echo())

@@ -22,7 +22,7 @@ from posengine.simulate.trades import TRADES, Want
 
 # out of 1,000 wants
 MIX = {
-    "sale": 500,
+    "sale": 485,
     "balance": 30,
     "sale_void": 60,
     "refund": 50,
@@ -32,6 +32,8 @@ MIX = {
     "completion_void": 10,
     "completion_advice": 15,
     "offline_sale": 15,
+    "adjust": 5,
+    "tip_adjust": 10,
     "ec_sale": 10,
     "qr_sale": 120,
     "qr_void": 20,
@@ -110,19 +112,19 @@ def _is_fit(name: str, needs: str, deal: Deal) -> bool:
     if deal.trade != needs or not deal.is_usable:
         return False
     if "refund" in name:
-        return deal.refunded < deal.amount
+        return deal.left > 0
     if name == "script_result":
         return deal.entry == "chip"
-    return deal.refunded == 0
+    return deal.refunded == deal.adjusted == 0
 
 
 def _about(name: str, original: Deal, chance: Random) -> Want:
     """A transaction that refers to ``original``."""
     amount = original.amount
     if "refund" in name and chance.random() < 0.5:
-        amount = chance.randint(1, original.amount - original.refunded)
+        amount = chance.randint(1, original.left)
     elif "refund" in name:
-        amount -= original.refunded
+        amount = original.left
     elif name in ("completion", "completion_advice") and amount > 1:
         amount = chance.randint(amount // 2, amount)
     elif name in ("adjust", "tip_adjust"):
@@ -172,6 +174,6 @@ def _mistake(ledger: Ledger, chance: Random) -> Want | None:
         if deal.undone:
             return Want(name, deal.amount, deal.entry, deal.card, original=deal, is_mistake=True)
         if name == "refund":
-            amount = deal.amount - deal.refunded + 1
+            amount = deal.left + 1
             return Want(name, amount, deal.entry, deal.card, original=deal, is_mistake=True)
     return None

@@ -45,11 +45,17 @@ class Deal:
     original: Deal | None = field(default=None, repr=False)
     undone: bool = False  # a void, or a completion of a pre-authorisation, has used it up
     refunded: int = 0
+    adjusted: int = 0  # added by adjustments and tips
 
     @property
     def is_usable(self) -> bool:
         """Approved, and nothing has used it up."""
         return self.state == "approved" and not self.undone
+
+    @property
+    def left(self) -> int:
+        """What may still be refunded."""
+        return self.amount + self.adjusted - self.refunded
 
     @property
     def reference(self) -> str:
@@ -121,15 +127,25 @@ class Ledger:
 
     @staticmethod
     def claim(deal: Deal) -> None:
-        """An approved void or completion uses up its original; a refund takes from it."""
-        if deal.original is None:
+        """An approved deal uses up its original, or takes from it, or adds to it."""
+        original = deal.original
+        if original is None or deal.trade == "script_result":
             return
         if "refund" in deal.trade:
-            deal.original.refunded += deal.amount
-        elif deal.trade != "script_result":
-            deal.original.undone = True
+            original.refunded += deal.amount
+        elif "adjust" in deal.trade:
+            original.adjusted += deal.amount
+        else:
+            original.undone = True
+        if deal.trade == "completion_void" and original.original is not None:
+            original.original.undone = False  # the pre-authorisation is open again
 
     @staticmethod
     def release(deal: Deal) -> None:
-        if deal.original is not None and "refund" not in deal.trade:
-            deal.original.undone = False
+        """A reversed deal gives its original back. Refunds and adjustments are never reversed."""
+        original = deal.original
+        if original is None:
+            return
+        original.undone = False
+        if deal.trade == "completion_void" and original.original is not None:
+            original.original.undone = True

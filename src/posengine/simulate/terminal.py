@@ -42,6 +42,7 @@ REVERSAL_DONE = frozenset({"00", "12", "25"})
 SIGN_ON_AGAIN = frozenset({"A0", "77", "99"})
 SIGNED_MTIS = frozenset({"0100", "0200", "0220", "0400", "0620"})
 STAN_MAX = 999_999
+READY_ROUNDS_MAX = 10  # of sign-on, reversal and advices; a line that is worse is no line
 # field 39 of a reversal
 NO_ANSWER, BAD_MAC, OTHER = "98", "A0", "06"
 # processing requirement -> (query, download, end): the networks (60.3) of the jobs it asks for
@@ -191,7 +192,7 @@ class Terminal:
 
     def make_ready(self) -> Talk[bool]:
         """Signed on and nothing owed: tasks, reversal, advices go out first, in that order."""
-        for _ in range(self.options.tries_max):
+        for _ in range(READY_ROUNDS_MAX):
             if self.stopped_because or not (self.is_signed_on or (yield from self.sign_on())):
                 return False
             yield from self._act_on_tasks()
@@ -200,7 +201,7 @@ class Terminal:
                 yield from self._send_advices()
             if self.is_signed_on and self.reversal is None and not self.advices:
                 return True
-        return self._stop("stuck", f"what it owes was not taken in {self.options.tries_max} rounds")
+        return self._stop("stuck", f"what it owes was not taken in {READY_ROUNDS_MAX} rounds")
 
     # ---- what is owed ----------------------------------------------------------------------------
     def _act_on_tasks(self) -> Talk[None]:
