@@ -63,12 +63,23 @@ def _merged(path: Path) -> dict[str, Any]:
     if path.suffix != ".toml":
         path = DIALECTS / f"{path}.toml"
     own = tomllib.loads(path.read_text(encoding="utf-8"))
+    for kind in own.get("kind", []):
+        for name in ("mandatory", "conditional", "echoed", "supplied"):
+            kind[name] = [number for item in kind.get(name, []) for number in _written_out(item)]
     base = own["dialect"].pop("base", None)
     if base is None:
         return own
     beside = path.parent / f"{base}.toml"
     below = _merged(beside if beside.exists() else Path(base))
     return _over(below, own)
+
+
+def _written_out(item: int | str) -> list[int]:
+    """A field number, or a range of them as ``"28-31"``."""
+    if isinstance(item, int):
+        return [item]
+    first, last = item.split("-")
+    return list(range(int(first), int(last) + 1))
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ A setting is a dotted path into the document that its ``[settings]`` table docum
 from __future__ import annotations
 
 import copy
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,11 +67,37 @@ def document_of(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(path.name, "", f"not TOML: {error}") from error
     except OSError as error:
         raise SpecError(str(path), "", f"cannot be read: {error.strerror}") from error
+    kinds = document.get("kind", [])
+    for kind in kinds if isinstance(kinds, list) else []:
+        for name in FIELD_LISTS:
+            if isinstance(kind, dict) and isinstance(kind.get(name), list):
+                where = f"kind.{kind.get('name', '')}.{name}"
+                kind[name] = _numbers(kind[name], path.name, where)
+    return document
+
+
+FIELD_LISTS = ("mandatory", "conditional", "echoed", "supplied")
+RANGE = re.compile(r"(\d{1,3})-(\d{1,3})")
+
+
+def _numbers(listed: list[Any], file: str, path: str) -> list[Any]:
+    """Field numbers, a range as ``"28-31"`` written out; what is neither, the schema refuses."""
+    found: list[Any] = []
+    for each in listed:
+        ends = RANGE.fullmatch(each) if isinstance(each, str) else None
+        if ends is None:
+            found.append(each)
+            continue
+        first, last = int(ends[1]), int(ends[2])
+        if first >= last:
+            raise SpecError(file, path, f"{each!r} is no range: the lower number comes first")
+        found += range(first, last + 1)
+    return found
 
 
 def _base_path(path: Path, base: str) -> Path:
