@@ -24,11 +24,13 @@
 #define DIGIT_ERROR 3U
 
 /* ---- settlement ---------------------------------------------------------------------------------------- */
+#define COUNT_MODULUS 1000U /* field 48 has three digits for a count; amounts have twelve */
+
 static bool side_agrees(const pos_totals_side *theirs, const pos_totals_side *ours)
 {
     return theirs->debit_minor == ours->debit_minor && theirs->credit_minor == ours->credit_minor
-           && theirs->debit_count == ours->debit_count
-           && theirs->credit_count == ours->credit_count;
+           && theirs->debit_count % COUNT_MODULUS == ours->debit_count % COUNT_MODULUS
+           && theirs->credit_count % COUNT_MODULUS == ours->credit_count % COUNT_MODULUS;
 }
 
 static void settle_fail(pos_case *matter, pos_reason reason)

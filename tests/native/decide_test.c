@@ -387,6 +387,33 @@ static void a_full_state_answers_96_and_repeats_still(void)
     pos_policy_close(policy);
 }
 
+/* Field 48 counts to 999: a longer batch balances by the three digits that it can say. */
+static void counts_are_compared_as_far_as_the_field_carries_them(void)
+{
+    const pos_state_options options = {
+        .terminals_max = 1, .postings_max = 2048, .repeats_max = 2048};
+    pos_policy *policy = policy_made();
+    pos_state *state = NULL;
+    CHECK(pos_state_create(&options, &state) == POS_OK);
+    const pos_terminal terminal = terminal_made();
+    signed_on(&terminal, state, policy);
+    for (uint32_t stan = 10; stan < 10 + 1002; stan++) {
+        pos_request request = request_made(POS_KIND_SALE, 0x0200, stan);
+        pos_store_u32_le(request.pan_token, stan);
+        CHECK(decided(&request, &terminal, state, policy, NOW).reason == POS_REASON_APPROVED);
+    }
+    pos_request request = request_made(POS_KIND_SETTLE, 0x0500, 2000);
+    request.has_totals = true;
+    request.totals.domestic = (pos_totals_side){.debit_minor = 1002 * 10000, .debit_count = 3};
+    CHECK(decided(&request, &terminal, state, policy, NOW).reason == POS_REASON_UNBALANCED);
+    request.stan++;
+    pos_store_u32_le(request.fingerprint, request.stan);
+    request.totals.domestic.debit_count = 2;
+    CHECK(decided(&request, &terminal, state, policy, NOW).reason == POS_REASON_BALANCED);
+    pos_state_destroy(state);
+    pos_policy_close(policy);
+}
+
 /* ---- images and dates ------------------------------------------------------------------------------------ */
 static void policy_images_are_whole_or_refused(void)
 {
@@ -472,6 +499,7 @@ int main(void)
     the_same_arguments_give_the_same_decision();
     keys_that_cannot_carry_are_refused();
     a_full_state_answers_96_and_repeats_still();
+    counts_are_compared_as_far_as_the_field_carries_them();
     policy_images_are_whole_or_refused();
     ranges_are_found_by_their_edges();
     dates_take_the_nearest_year();
