@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
                 received_at_ns=NOON, kind=int(Kind.SALE), outcome=int(Outcome.APPROVED),
                 amount_minor=number, tid=f"T000000{number % 3}", stan=number % 10,
                 rrn=f"00{number:010d}", flags=int(Flag.PAN), bin=622500, last4=14, currency=156,
-                request=b"\x29\x02\x00ab", response="00",
+                request=b"\x29\x02\x00ab", response="00", why=1,
             )  # fmt: skip
             if number % 20 == 0:
                 journal.commit()
@@ -67,6 +67,7 @@ def test_show_of_one_entry_has_its_fields(path: Path, run: Run) -> None:
     entry = answer(run("show", path, 7, "--format", "json"))
     assert entry["fields"] == {"41": "6162"} and entry["flag_names"] == ["PAN"]
     assert entry["kind_chinese"] == "消费"
+    assert entry["why"] == "APPROVED" and entry["why_text"] == "approved"
     assert run("show", path, 61).returncode == 3
 
 

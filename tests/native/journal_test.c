@@ -85,6 +85,7 @@ static void check_entry(const pos_entry *read, uint64_t sequence)
     SAME(type);
     SAME(condition);
     SAME(requirement);
+    SAME(why);
     SAME(response);
     SAME(reason);
     SAME(tid);

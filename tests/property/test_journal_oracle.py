@@ -48,7 +48,7 @@ entries = st.fixed_dictionaries(
                          "original_batch", "original_stan")
         },
         **{name: unsigned(16) for name in ("last4", "mti", "currency", "entry_mode", "network")},
-        **{name: unsigned(8) for name in ("type", "condition", "requirement")},
+        **{name: unsigned(8) for name in ("type", "condition", "requirement", "why")},
         "kind": st.integers(0, 36),
         "outcome": st.integers(0, 5),
         "response": text(2), "reason": text(2), "tid": text(8), "mid": text(15), "rrn": text(12),

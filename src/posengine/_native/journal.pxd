@@ -35,6 +35,7 @@ cdef extern from "posengine/journal.h" nogil:
         uint8_t type
         uint8_t condition
         uint8_t requirement
+        uint8_t why
         char response[2]
         char reason[2]
         char tid[8]

@@ -19,6 +19,7 @@ ENTRY_FIELDS = (
     "original_stan", "bin", "line", "last4", "mti", "currency", "entry_mode", "network",
     "kind", "outcome", "type", "condition", "requirement", "response", "reason", "tid", "mid",
     "rrn", "original_rrn", "auth", "operator_id", "pan_token", "fingerprint", "request", "answer",
+    "why",
 )
 
 
@@ -41,6 +42,7 @@ cdef tuple row(const pos_entry *entry):
         entry.pan_token[:16], entry.fingerprint[:16],
         (<const char *>entry.request)[:entry.request_size],
         (<const char *>entry.answer)[:entry.answer_size],
+        entry.why,
     )
 
 
@@ -354,6 +356,7 @@ cdef class Handle:
         entry.type = fields.get("type", 0)
         entry.condition = fields.get("condition", 0)
         entry.requirement = fields.get("requirement", 0)
+        entry.why = fields.get("why", 0)
         put_text(entry.response, 2, "response", fields.get("response", ""))
         put_text(entry.reason, 2, "reason", fields.get("reason", ""))
         put_text(entry.tid, 8, "tid", fields.get("tid", ""))

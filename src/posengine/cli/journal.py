@@ -104,6 +104,7 @@ def _facts_of(entry: Entry) -> dict[str, Any]:
     """Everything about one entry that may be shown."""
     return {
         **row(entry),
+        "why_text": entry.why_word[1],
         "kind_english": entry.kind_word.english,
         "kind_chinese": entry.kind_word.chinese,
         "flag_names": [flag.name for flag in Flag if entry.flags & flag],

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from posengine._native.decide import reasons
 from posengine.errors import EntryForm
 from posengine.vocabulary import Flag, Kind, Outcome, kind_of, outcome_of
+
+_REASONS = [(name, text) for name, _, text in reasons()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Entry:
     """The redacted request: u8 field, u16 size (little-endian), wire bytes, and so on."""
     answer: bytes
     """The answer's template; empty where nothing was answered."""
+    why: int
+    """Number of the reason it was decided so (`reason.def`); 0 in pages of the first build."""
 
     @property
     def kind_word(self) -> Kind:
@@ -70,6 +75,13 @@ class Entry:
     def outcome_word(self) -> Outcome:
         """The outcome; ``NONE`` for one of a later build."""
         return outcome_of(self.outcome)
+
+    @property
+    def why_word(self) -> tuple[str, str]:
+        """Why it was decided so: name and text. A reason of a later build has its number."""
+        if self.why < len(_REASONS):
+            return _REASONS[self.why]
+        return str(self.why), "a reason that this build does not know"
 
     @property
     def card(self) -> str:

@@ -36,6 +36,7 @@ COLUMNS: dict[str, Callable[[Entry], Value]] = {
     "kind": lambda entry: entry.kind_word.name,
     "outcome": lambda entry: entry.outcome_word.name,
     "response": lambda entry: entry.response,
+    "why": lambda entry: entry.why_word[0],
     "mti": lambda entry: f"{entry.mti:04x}",
     "processing": lambda entry: f"{entry.processing:06d}",
     "amount_minor": lambda entry: entry.amount_minor,

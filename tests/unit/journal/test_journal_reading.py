@@ -41,6 +41,7 @@ SALE: dict[str, Any] = {
     "rrn": "000000000001", "original_rrn": "", "auth": "000001", "operator_id": "01",
     "pan_token": bytes(range(16)), "fingerprint": bytes(range(16, 32)),
     "request": b"\x03\x03\x00\x00\x02\x00\x29\x02\x00ab", "answer": b"\x00answer",
+    "why": 3,
 }  # fmt: skip
 
 
