@@ -162,6 +162,29 @@ def test_a_spool_cut_at_any_byte_gives_the_same_file(
             (tmp_path / "part" / "spool" / f"{NEXT}.rows").unlink()
 
 
+def test_a_spool_with_a_changed_byte_is_not_believed_beyond_it(
+    tmp_path: Path, desk: Desk, carry: Carry
+) -> None:
+    journal = two_days()
+    first_day = PaperJournal(written=journal.written[:2])
+    with Desk.open(tmp_path / "whole.desk", clock_ns=lambda: 1) as other:
+        carry(tmp_path / "whole", journal, other)
+    wanted = published(tmp_path / "whole")
+    carry(tmp_path, first_day, desk).close()
+    path = tmp_path / "spool" / "20261121.rows"
+    whole = path.read_bytes()
+    places = [whole.index(b"D,1,"), whole.index(b"1000"), whole.index(b'"last"'), len(whole) - 9]
+    for place in places:
+        kept = desk.checkpoint("shop")
+        assert kept is not None and kept.sequence == 5
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        carry(tmp_path, journal, desk).close()
+        assert published(tmp_path) == wanted, place
+        (tmp_path / "spool" / f"{NEXT}.rows").unlink()
+        digest = first_day.written[-1].digest.hex()
+        desk.adopt_checkpoint("shop", journal_id="0a" * 16, sequence=5, page_digest=digest)
+
+
 @pytest.mark.parametrize("loss", ["spool", "fields", "choice", "journal id", "tail"])
 def test_a_spool_that_is_of_no_use_is_built_anew(
     tmp_path: Path, desk: Desk, carry: Carry, loss: str

@@ -192,3 +192,13 @@ def test_reconcile_reads_key_and_netting_from_the_layout() -> None:
 def test_every_kind_has_words_in_both_languages() -> None:
     for english, chinese in BREAK_WORDS.values():
         assert english.isascii() and any("\u4e00" <= c <= "\u9fff" for c in chinese)
+
+
+def test_of_two_rows_the_one_that_agrees_is_the_pair() -> None:
+    journal = day()
+    rows = rows_of(journal)
+    wrong = replace(rows[0], line=1, amount_minor=1)  # above the right one in their file
+    settlement = settle(journal, [wrong, *rows])
+    assert settlement.matched == 8
+    assert settlement.counts == {"duplicate_theirs": 1}
+    assert settlement.breaks[0].theirs == (wrong,)
