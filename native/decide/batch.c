@@ -23,7 +23,7 @@
 #define DIGIT_UNBALANCED 2U
 #define DIGIT_ERROR 3U
 
-/* ---- settlement ---------------------------------------------------------------------------------------- */
+/* ---- settlement ------------------------------------------------------------------------------ */
 #define COUNT_MODULUS 1000U /* field 48 has three digits for a count; amounts have twelve */
 
 static bool side_agrees(const pos_totals_side *theirs, const pos_totals_side *ours)
@@ -72,7 +72,7 @@ void case_settle(pos_case *matter)
     }
 }
 
-/* ---- uploads: records ------------------------------------------------------------------------------------ */
+/* ---- uploads: records ------------------------------------------------------------------------ */
 /* True where the batch is being uploaded; else it has spoken. */
 static bool upload_is_due(pos_case *matter)
 {
@@ -194,7 +194,7 @@ void case_upload(pos_case *matter)
     (void)case_say(matter, agrees ? POS_REASON_UPLOAD_AGREES : POS_REASON_UPLOAD_DIFFERS);
 }
 
-/* ---- uploads: end ---------------------------------------------------------------------------------------- */
+/* ---- uploads: end ---------------------------------------------------------------------------- */
 void case_upload_end(pos_case *matter)
 {
     pos_decision *said = matter->said;
@@ -229,7 +229,7 @@ void case_upload_end(pos_case *matter)
     }
 }
 
-/* ---- what was found, for the entry ------------------------------------------------------------------------ */
+/* ---- what was found, for the entry ----------------------------------------------------------- */
 void pos_decide_findings(const pos_decision *decision, pos_writer *writer)
 {
     assert(decision->finding_count <= POS_FINDING_MAX);

@@ -2,16 +2,20 @@
  * One case: what is asked, what is known, what is said. The files of this room share it; no other
  * room includes it.
  *
- *   a question answers true to go on; false says that it has spoken (case_say) and the case is closed
+ *   a question answers true to go on; false says that it has spoken (case_say): the case is closed
  */
 #ifndef POS_DECIDE_CASE_H
 #define POS_DECIDE_CASE_H
 
 #include "decide/decide.h"
 
-/* ---- policy (policy.c) --------------------------------------------------------------------------------- */
+/* ---- policy (policy.c) ----------------------------------------------------------------------- */
 typedef enum bin_standing { BIN_GOOD, BIN_BLOCKED, BIN_LOST, BIN_STOLEN, BIN_TEST } bin_standing;
-typedef enum bin_unknown { BIN_UNKNOWN_DOMESTIC, BIN_UNKNOWN_FOREIGN, BIN_UNKNOWN_REFUSED } bin_unknown;
+typedef enum bin_unknown {
+    BIN_UNKNOWN_DOMESTIC,
+    BIN_UNKNOWN_FOREIGN,
+    BIN_UNKNOWN_REFUSED
+} bin_unknown;
 
 typedef struct bin_range {
     uint32_t first; /* six digits */
@@ -63,7 +67,7 @@ struct pos_policy {
 /* NULL where no range has it. */
 const bin_range *policy_range(const pos_policy *policy, uint32_t bin);
 
-/* ---- the case (decide.c) ------------------------------------------------------------------------------- */
+/* ---- the case (decide.c) --------------------------------------------------------------------- */
 typedef struct pos_case {
     const pos_request *request;
     const pos_terminal *terminal;
@@ -80,7 +84,7 @@ bool case_say(pos_case *matter, pos_reason reason);
 /* The same with another response than the reason's. */
 bool case_say_response(pos_case *matter, pos_reason reason, const char response[2]);
 
-/* ---- questions ---------------------------------------------------------------------------------------------- */
+/* ---- questions ------------------------------------------------------------------------------- */
 bool case_is_known(pos_case *matter);      /* guard.c: terminal and merchant */
 bool case_is_new(pos_case *matter);        /* duplicate.c */
 bool case_has_room(pos_case *matter);      /* guard.c: whatever is said can be remembered */
@@ -95,26 +99,26 @@ bool case_card_fits(pos_case *matter);     /* limits.c: range, expiry, way of re
 bool case_pin_fits(pos_case *matter);      /* limits.c */
 bool case_is_uncertified(pos_case *matter); /* limits.c: no certification answer is asked for */
 
-/* ---- originals: each finds and judges matter->original --------------------------------------------------------- */
+/* ---- originals: each finds and judges matter->original --------------------------------------- */
 bool case_void_fits(pos_case *matter, unsigned kind_wanted, bool is_any_batch);
 bool case_refund_fits(pos_case *matter);
 bool case_completion_fits(pos_case *matter);
 bool case_adjust_fits(pos_case *matter);
 void case_note_original(pos_case *matter); /* names it where it is found; judges nothing */
 
-/* ---- whole kinds ---------------------------------------------------------------------------------------------------- */
+/* ---- whole kinds ----------------------------------------------------------------------------- */
 void case_reverse(pos_case *matter); /* reverse.c */
 void case_settle(pos_case *matter);  /* batch.c */
 void case_upload(pos_case *matter);
 void case_upload_end(pos_case *matter);
 
-/* ---- time.c: civil dates at the policy's offset ------------------------------------------------------------------- */
+/* ---- time.c: civil dates at the policy's offset ---------------------------------------------- */
 /* Day number since 1970-01-01 of local time. */
 int64_t civil_day(int64_t at_ns, int32_t zone_offset_minute);
 uint32_t civil_minute(int64_t at_ns, int32_t zone_offset_minute); /* of the day */
 /* True where MMDD is the local date of `at_ns`, the day before it or the day after it. */
 bool civil_is_near(int64_t at_ns, int32_t zone_offset_minute, uint32_t month_day);
-/* UTC of local MMDD and hhmmss in the year nearest to `now_ns`; 0 where they are no date or time. */
+/* UTC of local MMDD and hhmmss in the year nearest to `now_ns`; 0 where they are no date. */
 int64_t civil_stamp(uint32_t month_day, uint32_t hour_minute_second, int32_t zone_offset_minute,
                     int64_t now_ns);
 

@@ -9,7 +9,7 @@
  *   reversal, settlement, upload                      name their batch themselves
  *   everything that moves money, balance              session ─▶ amount ─▶ card, PIN or original
  *
- * The authorisation code is made of the sequence that the entry will have: the state's last and one.
+ * The authorisation code is made of the entry's sequence to be: the state's last and one.
  */
 #include "decide/case.h"
 
@@ -37,7 +37,7 @@ bool case_say(pos_case *matter, pos_reason reason)
     return case_say_response(matter, reason, pos_reason_response(reason));
 }
 
-/* ---- sign-on ---------------------------------------------------------------------------------------------- */
+/* ---- sign-on --------------------------------------------------------------------------------- */
 /* 001 single-length, 003 and 004 double-length, 005 and 006 SM4 working keys. */
 static bool key_carries(const pos_key *tmk, uint16_t network)
 {
@@ -45,7 +45,9 @@ static bool key_carries(const pos_key *tmk, uint16_t network)
     switch (network) {
     case 1: return tmk->cipher != POS_CIPHER_SM4;
     case 3:
-    case 4: return tmk->cipher == POS_CIPHER_AES || (tmk->cipher == POS_CIPHER_DES && tmk->size >= 16);
+    case 4:
+        return tmk->cipher == POS_CIPHER_AES
+               || (tmk->cipher == POS_CIPHER_DES && tmk->size >= 16);
     case 5:
     case 6: return tmk->cipher == POS_CIPHER_SM4;
     default: return true;
@@ -72,7 +74,7 @@ static void sign_on(pos_case *matter)
     (void)case_say(matter, POS_REASON_BATCH_OPENED);
 }
 
-/* ---- money ------------------------------------------------------------------------------------------------- */
+/* ---- money ----------------------------------------------------------------------------------- */
 static bool is_paid_for(pos_case *matter)
 {
     return case_amount_fits(matter) && case_card_fits(matter) && case_pin_fits(matter)
@@ -150,7 +152,7 @@ static void balance(pos_case *matter)
     (void)case_say(matter, POS_REASON_APPROVED);
 }
 
-/* ---- by kind ----------------------------------------------------------------------------------------------- */
+/* ---- by kind --------------------------------------------------------------------------------- */
 static void note(pos_case *matter, pos_reason reason)
 {
     case_note_original(matter);
@@ -193,7 +195,7 @@ static void case_decide(pos_case *matter)
     decide_kind(matter);
 }
 
-/* ---- what every answer says besides -------------------------------------------------------------------------- */
+/* ---- what every answer says besides ---------------------------------------------------------- */
 #define REQUIREMENT_SIGN_ON 3U
 #define NS_PER_SECOND INT64_C(1000000000)
 

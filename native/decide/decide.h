@@ -16,7 +16,7 @@
 #include "roster/roster.h"
 #include "state/state.h"
 
-/* ---- policy: compiled from TOML by posengine.roster.policy ----------------------------------------- */
+/* ---- policy: compiled from TOML by posengine.roster.policy ----------------------------------- */
 typedef struct pos_policy pos_policy;
 /* Fails: IMAGE_FORM, IMAGE_LIMIT, MEMORY. */
 pos_status pos_policy_open(const uint8_t *image, size_t size, pos_policy **policy_out);
@@ -31,7 +31,7 @@ typedef struct pos_policy_names {
 } pos_policy_names;
 const pos_policy_names *pos_policy_names_of(const pos_policy *policy);
 
-/* ---- decisions --------------------------------------------------------------------------------------- */
+/* ---- decisions ------------------------------------------------------------------------------- */
 /* One difference or agreement of a batch upload. */
 typedef struct pos_finding {
     uint8_t verdict;        /* pos_finding_verdict */
@@ -76,8 +76,8 @@ typedef struct pos_decision {
 } pos_decision;
 
 /*
- * Never fails: whatever is asked, something is said. Of one reason, FULL, no entry need be made: the
- * answer (96) may leave unjournalled and counted; an entry of it leaves no trace in the state.
+ * Never fails: whatever is asked, something is said. Of one reason, FULL, no entry need be made:
+ * the answer (96) may leave unjournalled and counted; an entry of it leaves no trace in the state.
  * `terminal` NULL: nobody of that TID is known.
  */
 void pos_decide(const pos_request *request, const pos_terminal *terminal, const pos_state *state,

@@ -36,7 +36,8 @@ bool case_is_new(pos_case *matter)
 bool case_is_in_time(pos_case *matter)
 {
     const pos_request *request = matter->request;
-    if (request->message_class != CLASS_AUTHORIZATION && request->message_class != CLASS_FINANCIAL) {
+    if (request->message_class != CLASS_AUTHORIZATION
+        && request->message_class != CLASS_FINANCIAL) {
         return true;
     }
     const pos_repeat *reversal = pos_state_repeat_find(matter->state, matter->ours, request->batch,

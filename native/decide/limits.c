@@ -107,7 +107,8 @@ bool case_card_fits(pos_case *matter)
 {
     const pos_request *request = matter->request;
     if (!case_card_is_named(matter) || !reading_fits(matter)) return false;
-    if ((request->flags & POS_FLAG_PAN) == 0) return true; /* a QR code: its wallet knows the card */
+    /* A QR code: its wallet knows the card. */
+    if ((request->flags & POS_FLAG_PAN) == 0) return true;
     if ((request->flags & POS_FLAG_CARD_EXPIRED) != 0) {
         return case_say(matter, POS_REASON_CARD_EXPIRED);
     }

@@ -43,7 +43,7 @@ static const pos_repeat *key_find(const pos_case *matter, uint8_t message_class)
                                  matter->request->stan, message_class);
 }
 
-/* A completion that was voided opened its pre-authorisation; another may have completed it since. */
+/* A voided completion opened its pre-authorisation; another may have completed it since. */
 static bool is_completed_anew(const pos_case *matter, const pos_posting *original)
 {
     if (original->kind != POS_KIND_COMPLETION_VOID) return false;

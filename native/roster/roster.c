@@ -1,8 +1,8 @@
 /*
  * The roster: terminals by TID, with their merchants and master keys.
  *
- * Image (roster/image.c): magic "POSROSTR", version 1, no settings, one record a terminal, sorted by
- * TID, each TID once:
+ * Image (roster/image.c): magic "POSROSTR", version 1, no settings, one record a terminal, sorted
+ * by TID, each TID once:
  *
  *   offset  size
  *    0       8    TID, blank padded

@@ -8,7 +8,7 @@
 #include "mac/mac.h"
 #include "posengine/journal.h" /* pos_kind: vocabulary only */
 
-/* ---- images: rosters and policies open alike (roster/image.c has the layout) ------------------------- */
+/* ---- images: rosters and policies open alike (roster/image.c has the layout) ----------------- */
 typedef struct pos_image_form {
     char magic[9]; /* eight, NUL-terminated */
     uint16_t version;
@@ -29,7 +29,7 @@ typedef struct pos_image {
 pos_status pos_image_open(const uint8_t *image, size_t size, const pos_image_form *form,
                           pos_image *image_out);
 
-/* ---- terminals ------------------------------------------------------------------------------------------ */
+/* ---- terminals ------------------------------------------------------------------------------- */
 typedef struct pos_roster pos_roster;
 
 #define POS_TERMINAL_ACTIVE 0x01U

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-/* ---- hashes: fixed, since a refold must not depend on chance; keys come from terminals we know ------- */
+/* ---- hashes: fixed, as a refold must not depend on chance; keys come from known terminals ---- */
 static uint64_t mixed(uint64_t value)
 {
     value ^= value >> 30;
@@ -43,7 +43,7 @@ uint32_t pos_hash_repeat(uint32_t terminal, uint32_t batch, uint32_t stan, uint8
     return folded(mixed(number + mixed((uint64_t)terminal << 8 | message_class)));
 }
 
-/* ---- slots ---------------------------------------------------------------------------------------------- */
+/* ---- slots ----------------------------------------------------------------------------------- */
 uint32_t pos_slot_terminal(const pos_state *state, const char tid[8], const char mid[15])
 {
     const uint32_t hash = pos_hash_terminal(tid, mid);
@@ -86,7 +86,7 @@ uint32_t pos_slot_repeat(const pos_state *state, uint32_t terminal, uint32_t bat
     return SLOT_NONE;
 }
 
-/* ---- faces ------------------------------------------------------------------------------------------------ */
+/* ---- faces ----------------------------------------------------------------------------------- */
 static const terminal_record *record_of(const pos_terminal_state *terminal)
 {
     return (const terminal_record *)(const void *)terminal; /* the face is its first member */

@@ -83,7 +83,7 @@ static uint8_t class_of(const pos_entry *entry)
     return (uint8_t)(entry->mti >> 4); /* digits 2 and 3: 0x0220 gives 0x22 */
 }
 
-/* ---- terminals ------------------------------------------------------------------------------------- */
+/* ---- terminals ------------------------------------------------------------------------------- */
 static uint32_t terminal_take(pos_state *state, const pos_entry *entry)
 {
     assert(state->terminal_pool.taken < state->terminal_pool.max);
@@ -121,7 +121,7 @@ static void batch_close(pos_state *state, uint32_t slot, int64_t now_ns)
     pos_state_forget(state, slot, now_ns);
 }
 
-/* ---- repeats ---------------------------------------------------------------------------------------- */
+/* ---- repeats --------------------------------------------------------------------------------- */
 static bool is_unseen_reversal(const pos_entry *entry)
 {
     return entry->kind == POS_KIND_REVERSAL && entry->original == 0
@@ -168,7 +168,7 @@ static void remember(pos_state *state, uint32_t terminal, const pos_entry *entry
                      pos_hash_repeat(terminal, entry->batch, entry->stan, message_class), slot);
 }
 
-/* ---- postings ---------------------------------------------------------------------------------------- */
+/* ---- postings -------------------------------------------------------------------------------- */
 static pos_posting *posting_at(pos_state *state, uint64_t sequence)
 {
     const uint32_t slot = sequence == 0 ? SLOT_NONE : pos_slot_posting(state, sequence);
@@ -271,7 +271,7 @@ static void undo(pos_state *state, const pos_entry *entry)
     }
 }
 
-/* ---- settlement and upload ------------------------------------------------------------------------------ */
+/* ---- settlement and upload ------------------------------------------------------------------- */
 static void settle(pos_state *state, terminal_record *terminal, const pos_entry *entry)
 {
     if (entry->batch != terminal->face.batch) return; /* a closed batch settled again */
@@ -325,7 +325,7 @@ static void upload(pos_state *state, terminal_record *terminal, const pos_entry 
     }
 }
 
-/* ---- the fold ------------------------------------------------------------------------------------------------ */
+/* ---- the fold -------------------------------------------------------------------------------- */
 static pos_status judged(const pos_state *state, const pos_entry *entry, uint32_t terminal)
 {
     if (entry->sequence <= state->sequence || entry->kind >= POS_KIND_COUNT

@@ -95,7 +95,7 @@ void pos_state_destroy(pos_state *state)
     free(state);
 }
 
-/* ---- room ---------------------------------------------------------------------------------------- */
+/* ---- room ------------------------------------------------------------------------------------ */
 static bool makes_room(unsigned kind)
 {
     switch (kind) {
@@ -150,7 +150,7 @@ void pos_state_counts_read(const pos_state *state, pos_state_counts *counts_out)
     };
 }
 
-/* ---- slots ---------------------------------------------------------------------------------------- */
+/* ---- slots ----------------------------------------------------------------------------------- */
 uint32_t pos_state_posting_take(pos_state *state)
 {
     slot_pool *pool = &state->posting_pool;
@@ -204,7 +204,7 @@ static void repeat_free(pos_state *state, uint32_t slot)
     state->repeat_pool.taken--;
 }
 
-/* ---- forgetting --------------------------------------------------------------------------------------- */
+/* ---- forgetting ------------------------------------------------------------------------------ */
 static bool is_of_last_batch(const pos_terminal_state *terminal, uint32_t batch)
 {
     return batch == terminal->batch_closed || (terminal->batch != 0 && batch == terminal->batch);

@@ -77,11 +77,11 @@ const pos_terminal_state *pos_state_terminal(const pos_state *state, const char 
                                              const char mid[15]);
 /* Terminals in the order of their first entry; NULL past the last. */
 const pos_terminal_state *pos_state_terminal_at(const pos_state *state, size_t index);
-/* Approved and standing entries of `kind` in the terminal's open batch. Zero where there is none. */
+/* Approved and standing entries of `kind` in the terminal's open batch; zero where none is. */
 pos_kind_total pos_state_kind_total(const pos_state *state, const pos_terminal_state *terminal,
                                     unsigned kind, bool is_foreign);
 
-/* ---- repeats ------------------------------------------------------------------------------------- */
+/* ---- repeats --------------------------------------------------------------------------------- */
 /* False for kinds that run again whenever they come: sign-on, echo, downloads. */
 bool pos_state_kind_repeats(unsigned kind);
 
@@ -101,7 +101,7 @@ typedef struct pos_repeat {
 const pos_repeat *pos_state_repeat_find(const pos_state *state, const pos_terminal_state *terminal,
                                         uint32_t batch, uint32_t stan, uint8_t message_class);
 
-/* ---- postings ------------------------------------------------------------------------------------- */
+/* ---- postings -------------------------------------------------------------------------------- */
 #define POS_POSTING_FOREIGN 0x01U
 #define POS_POSTING_VOIDED 0x02U
 #define POS_POSTING_REVERSED 0x04U

@@ -10,9 +10,9 @@
 #include "state/state.h"
 
 #define SLOT_NONE UINT32_MAX
-#define STATE_RESERVE_SHARE 64U /* 1/64 of postings and repeats is kept for reversal and settlement */
+#define STATE_RESERVE_SHARE 64U /* 1/64 of each table is kept for reversal and settlement */
 
-/* ---- index: exact-key hash table of slots; keys live in the records -------------------------------- */
+/* ---- index: exact-key hash table of slots; keys live in the records -------------------------- */
 typedef struct index_cell {
     uint32_t hash;
     uint32_t slot_after; /* slot + 1; 0: empty */
@@ -25,12 +25,12 @@ typedef struct pos_index {
 
 bool pos_index_create(pos_index *index, uint32_t slots_max);
 void pos_index_destroy(pos_index *index);
-/* Slots stored under `hash`, one a call: set *cursor to UINT32_MAX to begin. SLOT_NONE at the end. */
+/* Slots stored under `hash`, one a call: *cursor UINT32_MAX to begin; SLOT_NONE at the end. */
 uint32_t pos_index_seek(const pos_index *index, uint32_t hash, uint32_t *cursor);
 void pos_index_insert(pos_index *index, uint32_t hash, uint32_t slot);
 void pos_index_remove(pos_index *index, uint32_t hash, uint32_t slot);
 
-/* ---- records ----------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 typedef struct terminal_record {
     pos_terminal_state face; /* first: a face is its record */
     pos_kind_total kinds[2][POS_KIND_COUNT]; /* domestic, foreign; of the open batch */
@@ -76,12 +76,12 @@ struct pos_state {
     pos_index by_repeat;   /* terminal, batch, STAN, message class */
 };
 
-/* ---- state.c ----------------------------------------------------------------------------------------- */
+/* ---- state.c --------------------------------------------------------------------------------- */
 void pos_state_forget(pos_state *state, uint32_t terminal, int64_t now_ns);
 uint32_t pos_state_posting_take(pos_state *state);
 uint32_t pos_state_repeat_take(pos_state *state);
 
-/* ---- find.c: hashes and slots ---------------------------------------------------------------------------- */
+/* ---- find.c: hashes and slots ---------------------------------------------------------------- */
 uint32_t pos_hash_terminal(const char tid[8], const char mid[15]);
 uint32_t pos_hash_sequence(uint64_t sequence);
 uint32_t pos_hash_preauth(const uint8_t pan_token[16], const char auth[6]);
@@ -91,7 +91,7 @@ uint32_t pos_slot_posting(const pos_state *state, uint64_t sequence);
 uint32_t pos_slot_repeat(const pos_state *state, uint32_t terminal, uint32_t batch, uint32_t stan,
                          uint8_t message_class);
 
-/* ---- totals.c ---------------------------------------------------------------------------------------------- */
+/* ---- totals.c -------------------------------------------------------------------------------- */
 /* Adds `posting` to its terminal's open batch, or takes it out again. */
 void pos_totals_post(terminal_record *terminal, const pos_posting *posting, bool is_added);
 

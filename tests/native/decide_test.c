@@ -143,7 +143,7 @@ static void signed_on(const pos_terminal *terminal, pos_state *state, const pos_
     CHECK(decision.batch == 1);
 }
 
-/* ---- one thing wrong, one reason --------------------------------------------------------------------- */
+/* ---- one thing wrong, one reason ------------------------------------------------------------- */
 typedef struct flaw {
     pos_reason reason;
     void (*spoil)(pos_request *request, pos_terminal *terminal, int64_t *now_ns);
@@ -414,7 +414,7 @@ static void counts_are_compared_as_far_as_the_field_carries_them(void)
     pos_policy_close(policy);
 }
 
-/* ---- images and dates ------------------------------------------------------------------------------------ */
+/* ---- images and dates ------------------------------------------------------------------------ */
 static void policy_images_are_whole_or_refused(void)
 {
     pos_policy *policy = NULL;
@@ -476,7 +476,8 @@ static void dates_take_the_nearest_year(void)
     CHECK(civil_stamp(0, 0, 0, new_year) == 0);
     const int64_t leap = INT64_C(19782) * DAY_NS; /* 2024-02-29 */
     CHECK(civil_stamp(229, 120000, 0, leap) == leap + noon);
-    CHECK(civil_is_near(leap, 0, 228) && civil_is_near(leap, 0, 229) && civil_is_near(leap, 0, 301));
+    CHECK(civil_is_near(leap, 0, 228) && civil_is_near(leap, 0, 229));
+    CHECK(civil_is_near(leap, 0, 301));
     CHECK(!civil_is_near(leap, 0, 227) && !civil_is_near(leap, 0, 302));
     CHECK(civil_day(-1, 0) == -1 && civil_day(0, 0) == 0 && civil_day(0, -1) == -1);
     CHECK(civil_minute(0, 480) == 480 && civil_minute(0, -1) == 1439);

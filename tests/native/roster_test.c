@@ -1,7 +1,7 @@
 /*
  * Goal: a roster is loaded whole or not at all, and a master key opens for its terminal alone.
- * Method: images made here; every prefix and every changed byte must be refused; a sealed key that is
- * moved to another terminal, or has another check value, must be too.
+ * Method: images made here; every prefix and every changed byte must be refused; a sealed key that
+ * is moved to another terminal, or has another check value, must be too.
  */
 #include "check.h"
 #include "images.h"

@@ -87,7 +87,7 @@ static bool remembers(const pos_state *state, uint32_t batch, uint32_t stan)
     return pos_state_repeat_find(state, terminal_of(state), batch, stan, 0x20) != NULL;
 }
 
-/* ---- the index against a plain list ------------------------------------------------------------- */
+/* ---- the index against a plain list ---------------------------------------------------------- */
 #define SLOTS 500
 
 static void the_index_finds_what_is_in_it_and_nothing_else(void)
@@ -118,7 +118,7 @@ static void the_index_finds_what_is_in_it_and_nothing_else(void)
     pos_index_destroy(&index);
 }
 
-/* ---- totals ---------------------------------------------------------------------------------------- */
+/* ---- totals ---------------------------------------------------------------------------------- */
 static void totals_follow_voids_refunds_and_reversals(void)
 {
     pos_state *state = made(64, 64);
@@ -134,8 +134,9 @@ static void totals_follow_voids_refunds_and_reversals(void)
     const uint64_t void_sequence = folded(state, &undoing);
 
     const pos_terminal_state *terminal = terminal_of(state);
-    CHECK(terminal->totals.domestic.debit_minor == 100 && terminal->totals.domestic.debit_count == 1);
-    CHECK(terminal->totals.domestic.credit_minor == 100);
+    const pos_totals_side *domestic = &terminal->totals.domestic;
+    CHECK(domestic->debit_minor == 100 && domestic->debit_count == 1);
+    CHECK(domestic->credit_minor == 100);
     CHECK(terminal->totals.foreign.debit_minor == 250 && terminal->totals.foreign.debit_count == 1);
     CHECK((pos_state_posting(state, first)->flags & POS_POSTING_VOIDED) != 0);
     CHECK(pos_state_posting(state, first)->undone_by == void_sequence);
@@ -145,7 +146,7 @@ static void totals_follow_voids_refunds_and_reversals(void)
     reversal.flags = POS_FLAG_FINAL;
     folded(state, &reversal);
     folded(state, &(pos_entry){.kind = POS_KIND_ALARM, .outcome = POS_OUTCOME_NOTED});
-    CHECK(terminal->totals.domestic.credit_minor == 0 && terminal->totals.domestic.credit_count == 0);
+    CHECK(domestic->credit_minor == 0 && domestic->credit_count == 0);
     CHECK((pos_state_posting(state, first)->flags & POS_POSTING_VOIDED) == 0);
     CHECK(pos_state_kind_total(state, terminal, POS_KIND_SALE_VOID, false).count == 0);
     CHECK(pos_state_kind_total(state, terminal, POS_KIND_SALE, true).amount_minor == 250);
@@ -158,7 +159,7 @@ static void totals_follow_voids_refunds_and_reversals(void)
     pos_state_destroy(state);
 }
 
-/* ---- forgetting ----------------------------------------------------------------------------------------- */
+/* ---- forgetting ------------------------------------------------------------------------------ */
 static void a_closing_batch_forgets_what_is_old_and_only_that(void)
 {
     pos_state *state = made(64, 64);
@@ -209,7 +210,7 @@ static void slots_are_used_again_and_again(void)
     pos_state_destroy(other);
 }
 
-/* ---- room ------------------------------------------------------------------------------------------------------ */
+/* ---- room ------------------------------------------------------------------------------------ */
 static void a_full_state_forgets_nothing_and_can_still_be_settled(void)
 {
     pos_state *state = made(256, 256);
@@ -271,7 +272,7 @@ static void strangers_leave_no_trace(void)
     pos_state_destroy(state);
 }
 
-/* ---- digest ---------------------------------------------------------------------------------------------------- */
+/* ---- digest ---------------------------------------------------------------------------------- */
 static void digest_with(int changed, uint8_t digest_out[16])
 {
     pos_state *state = made(64, 64);

@@ -38,7 +38,7 @@ typedef enum pos_finding_verdict {
     POS_FINDING_TWICE            /* uploaded before */
 } pos_finding_verdict;
 
-/* ---- rehearsals ------------------------------------------------------------------------------------ */
+/* ---- rehearsals ------------------------------------------------------------------------------ */
 typedef struct pos_rehearsal pos_rehearsal;
 
 typedef struct pos_rehearsal_options {
