@@ -17,6 +17,7 @@ import pytest
 from oracle.vectors import Vector, vectors
 from posengine import mac
 from posengine.cli import main
+from posengine.cli.decode import facts_of
 from posengine.codec import Spec, explain
 from posengine.codec.picture import picture
 
@@ -152,6 +153,16 @@ def test_no_prefix_of_a_frame_shows_a_secret(size: int) -> None:
                 assert secret[at : at + 6] not in shown
 
 
+@pytest.mark.parametrize("vector", GOOD, ids=lambda v: v.name)
+def test_what_the_dialect_calls_secret_is_in_no_masked_output(vector: Vector) -> None:
+    found = explain(SPEC(vector.words["Dialect"]), vector.data)
+    shown = json.dumps(facts_of(found, is_clear=False), ensure_ascii=False) + repr(found)
+    for view in found.fields:
+        for part in (view, *view.parts):
+            if part.secrecy != "open" and len(set(part.clear)) >= 6:
+                assert part.clear not in shown
+
+
 def ran(*words: str) -> int:
     try:
         main(list(words))
@@ -211,6 +222,18 @@ def test_explain_says_what_is_wrong_and_whether_the_mac_matches(
     assert "^^" in out
     assert ran("explain", SALE.hex(), "--key", "xyz") == 2
     assert "xyz" not in capsys.readouterr().err
+
+
+def test_a_capture_of_several_frames_is_shown_frame_by_frame(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chip = next(v for v in ALL if v.path.stem == "public_sale_answer_chip").data
+    assert ran("decode", (SALE + chip).hex(), "--format", "json") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["mti"] for line in lines] == ["0200", "0210"]
+    assert ran("decode", (SALE + chip[:50]).hex(), "--format", "json") == 1
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert ran("explain", (SALE + chip).hex()) == 0
 
 
 def test_spec_lists_shows_checks_and_compiles(

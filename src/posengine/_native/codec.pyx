@@ -246,7 +246,11 @@ cdef class Parsed:
         cdef uint8_t[9999] text
         cdef size_t count
         cdef size_t size
-        checked(pos_message_parts(self.core.spec, &self.message, field, parts, &count))
+        cdef pos_status status = pos_message_parts(
+            self.core.spec, &self.message, field, parts, &count)
+        if status != 0 and self.fault is not None:
+            return []  # the layouts of a body with a fault were not judged
+        checked(status)
         found = []
         for index in range(count):
             size = pos_part_value(&self.message, &parts[index], text)

@@ -21,9 +21,11 @@ from posengine.cli.message_input import (
     Settings,
     bytes_of,
     may_clear,
+    pieces_of,
     spec_of,
 )
 from posengine.codec import Explanation, explain
+from posengine.codec.explain import Finding
 from posengine.errors import ArgumentFault, ImageError
 
 app = typer.Typer(add_completion=False)
@@ -41,28 +43,38 @@ def decode(
 ) -> None:
     """Show a message field by field: a whole frame or a body, found by itself. 逐域解析报文
 
-    Account numbers, tracks, PIN blocks and the like are masked. Exit code 1 where the message does
+    A capture of several frames is shown frame by frame, in JSON a line each. Account numbers,
+    tracks, PIN blocks and the like are masked. Exit code 1 where the message does
     not parse: `posengine explain` says why.
 
     Example: posengine decode 003C600620000060310031131208000020000000C00012...
     """
     try:
         dialect = spec_of(spec, set_)
-        found = explain(dialect, bytes_of(frame), seek_causes=False)
-        is_clear = may_clear(found, clear=clear, i_know=i_know)
+        all_found = [
+            explain(dialect, piece, seek_causes=False)
+            for piece in pieces_of(dialect, bytes_of(frame))
+        ]
+        are_clear = [may_clear(found, clear=clear, i_know=i_know) for found in all_found]
     except (ArgumentFault, ImageError) as error:
         print(f"posengine decode: {error}", file=sys.stderr)
         raise typer.Exit(CANNOT_USE) from None
-    if format_ is Output.JSON:
-        print(json.dumps(facts_of(found, is_clear=is_clear), ensure_ascii=False))
-    else:
-        show(found, Console(), is_clear=is_clear)
-    if any(each.status.startswith(("FRAME_", "FIELD_")) and each.offset >= 0
-           for each in found.findings):
-        worst = found.findings[0]
+    worst = None
+    for found, is_clear in zip(all_found, are_clear, strict=True):
+        if format_ is Output.JSON:
+            print(json.dumps(facts_of(found, is_clear=is_clear), ensure_ascii=False))
+        else:
+            show(found, Console(), is_clear=is_clear)
+        worst = worst or next((each for each in found.findings if _is_of_form(each)), None)
+    if worst is not None:
         print(f"posengine decode: {worst.text} (field {worst.field}, byte {worst.offset}); "
               "posengine explain says why", file=sys.stderr)
         raise typer.Exit(FOUND)
+
+
+def _is_of_form(finding: Finding) -> bool:
+    """True for what keeps a message from being read, false for what its kind demands."""
+    return finding.status.startswith(("FRAME_", "FIELD_")) and finding.offset >= 0
 
 
 def facts_of(found: Explanation, *, is_clear: bool) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from posengine.cli.message_input import (
     Settings,
     bytes_of,
     may_clear,
+    pieces_of,
     spec_of,
 )
 from posengine.codec import Explanation, Spec, explain
@@ -58,16 +59,20 @@ def explain_(
     try:
         dialect = spec_of(spec, set_)
         secret = _key_of(key)
-        found = explain(dialect, bytes_of(frame), key=secret, compute=mac.compute)
-        is_clear = may_clear(found, clear=clear, i_know=i_know)
+        all_found = [
+            explain(dialect, piece, key=secret, compute=mac.compute)
+            for piece in pieces_of(dialect, bytes_of(frame))
+        ]
+        are_clear = [may_clear(found, clear=clear, i_know=i_know) for found in all_found]
     except (ArgumentFault, ImageError, KeyFault) as error:
         print(f"posengine explain: {error}", file=sys.stderr)
         raise typer.Exit(CANNOT_USE) from None
-    if format_ is Output.JSON:
-        print(json.dumps(_facts(found, is_clear=is_clear), ensure_ascii=False))
-    else:
-        _show(dialect, found, Console(), is_clear=is_clear)
-    if not found.is_good:
+    for found, is_clear in zip(all_found, are_clear, strict=True):
+        if format_ is Output.JSON:
+            print(json.dumps(_facts(found, is_clear=is_clear), ensure_ascii=False))
+        else:
+            _show(dialect, found, Console(), is_clear=is_clear)
+    if not all(found.is_good for found in all_found):
         raise typer.Exit(FOUND)
 
 

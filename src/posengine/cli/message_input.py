@@ -15,9 +15,10 @@ from typing import Annotated, Any
 import typer
 
 from posengine.codec import Explanation, Spec
-from posengine.errors import ArgumentFault
+from posengine.errors import ArgumentFault, FrameError
 
 INPUT_SIZE_MAX = 1 << 20
+FRAMES_MAX = 10_000  # of the smallest size, more than the input holds of real ones
 CANNOT_USE = 2
 
 
@@ -101,6 +102,21 @@ def _hex(text: str) -> bytes | None:
         return bytes.fromhex(packed.removeprefix("0x"))
     except ValueError:
         return None
+
+
+def pieces_of(spec: Spec, data: bytes) -> list[bytes]:
+    """The frames of a capture one by one; what follows the last whole one is a piece too."""
+    pieces: list[bytes] = []
+    while len(pieces) < FRAMES_MAX:
+        try:
+            frame, used = spec.unframe(data)
+        except FrameError:
+            frame, used = None, 0
+        if frame is None or used >= len(data):
+            break
+        pieces.append(data[:used])
+        data = data[used:]
+    return [*pieces, data]
 
 
 def may_clear(found: Explanation, *, clear: bool, i_know: bool) -> bool:
