@@ -23,7 +23,18 @@ from posengine.roster import Policy
 from posengine.roster.kinds import ALL
 from posengine.vocabulary import Kind
 
-POLICY = Policy.load().compile()
+SHIPPED = Policy.load()
+# a policy, and the same in the oracle's words
+POLICIES: list[tuple[bytes, dict[str, object]]] = [
+    (SHIPPED.compile(), {}),
+    (
+        replace(
+            SHIPPED, unseen_reversal="25", completion_percent=100, adjust_percent_max=10,
+            refund_days=1,
+        ).compile(),
+        {"unseen": "25", "completion_percent": 100, "adjust_percent": 10, "refund_days": 1},
+    ),
+]  # fmt: skip
 NOW = 1_790_000_000_000_000_000
 MERCHANT = "M00000000000001"
 TERMINALS = {"T0000001": MERCHANT, "T0000002": MERCHANT, "T0000003": "M00000000000002"}
@@ -60,9 +71,10 @@ class Floor:
 
     def __init__(self, chance: Random, **wrong: bool) -> None:
         self.chance = chance
-        self.core = Rehearsal(POLICY, repeat_window_h=24 * 366)
+        policy, words = chance.choice(POLICIES)
+        self.core = Rehearsal(policy, repeat_window_h=24 * 366)
         self.host = Host(TERMINALS)
-        for name, value in wrong.items():
+        for name, value in {**words, **wrong}.items():
             setattr(self.host, name, value)
         for tid, mid in TERMINALS.items():
             self.core.terminal_set(tid, mid, kind_mask=ALL)
