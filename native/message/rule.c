@@ -26,8 +26,8 @@ static bool part_is(const pos_part *part, const char *name)
     }
 }
 
-bool pos_role_view(const pos_spec *spec, const pos_message *message, pos_role role,
-                   pos_view *view_out)
+static bool role_view(const pos_spec *spec, const pos_message *message, pos_role role,
+                      bool is_judged, pos_view *view_out)
 {
     assert(role > POS_ROLE_NONE && role < POS_ROLE_COUNT);
     const pos_role_place place = spec->roles[role];
@@ -44,9 +44,16 @@ bool pos_role_view(const pos_spec *spec, const pos_message *message, pos_role ro
         if (is_found || part.group != 0 || !part_is(&part, place.part)) continue;
         *view_out = pos_part_view(message->body, &part);
         is_found = true;
+        if (is_judged && walk.layout->is_strict) return true; /* the rest of it fits too */
     }
     /* A value that does not fit its layout has no parts, not even those that came first. */
     return is_found && walk.fault.status == POS_OK;
+}
+
+bool pos_role_view(const pos_spec *spec, const pos_message *message, pos_role role,
+                   pos_view *view_out)
+{
+    return role_view(spec, message, role, true, view_out);
 }
 
 /* ---- conditions ------------------------------------------------------------------------------------ */
@@ -62,7 +69,9 @@ static bool selected_read(const pos_spec *spec, const pos_message *message, uint
 {
     pos_view view;
     uint8_t text[33];
-    if (!pos_role_view(spec, message, (pos_role)SELECTOR_ROLES[selector], &view)) return false;
+    /* Asked while the layouts are judged, so that what comes later in this one counts. */
+    const pos_role role = (pos_role)SELECTOR_ROLES[selector];
+    if (!role_view(spec, message, role, false, &view)) return false;
     if (view.units >= sizeof text) return false;
     const size_t size = pos_view_text(&view, text);
     const size_t count = selector == POS_SELECT_ENTRY && size > 2 ? 2 : size;

@@ -245,7 +245,7 @@ const pos_part_form *pos_part_form_of(const pos_spec *spec, const pos_layout *la
 uint16_t pos_layout_tag(const pos_spec *spec, const pos_layout *layout, uint32_t tag);
 
 /* ---- roles and conditions: rule.c ---------------------------------------------------------------------- */
-/* False where the message has no such value. */
+/* False where the message has no such value. Of a message that was parsed: strict layouts fit. */
 bool pos_role_view(const pos_spec *spec, const pos_message *message, pos_role role,
                    pos_view *view_out);
 bool pos_matches_hold(const pos_spec *spec, const pos_message *message, uint16_t first,

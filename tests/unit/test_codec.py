@@ -353,6 +353,37 @@ def test_a_setting_alters_the_dialect_and_only_where_it_is_documented() -> None:
         assert next(iter(settings)) in caught.value.path
 
 
+@pytest.mark.parametrize("name", dialect_names())
+def test_every_allowed_value_of_every_setting_makes_a_dialect(name: str) -> None:
+    plain = Spec.load(name)
+    for path, knob in plain.document["settings"].items():
+        made = [Spec.load(name, settings={path: value}) for value in knob.get("allowed", [])]
+        assert not made or len({spec.digest for spec in made}) > 1, path
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"keys.block.003.mak_check": [28, 4]},
+        {
+            "keys.block.003.size": 33, "keys.block.003.pik": [1, 16],
+            "keys.block.003.pik_check": [17, 2], "keys.block.003.mak": [19, 8],
+            "keys.block.003.mak_check": [27, 2],
+        },
+        {
+            "frame.header": "opaque", "frame.header_size": 20,
+            "frame.header_default": "00" * 20,
+        },
+        {"kind.qr-sale.entry": ["04"]},
+        {"kind.sale.processing": ["190000"]},
+    ],
+)
+def test_what_acquirers_differ_in_is_a_setting(values: dict[str, object]) -> None:
+    assert Spec.load("unionpay-terminal", settings=values).digest != Spec.load(
+        "unionpay-terminal"
+    ).digest
+
+
 @pytest.mark.parametrize(
     ("text", "path"),
     [
