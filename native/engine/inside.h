@@ -4,6 +4,7 @@
  *
  *   pipeline.c  the table of contents       wave.c     cut, parse, read: what needs no order
  *   verify.c    terminals, MACs, the guard  settle.c   one message: admit, decide, stage, apply
+ *   ask.c       an embedding program that decides
  *   answer.c    values by role              reply.c    cohorts: fill, sign, frame, release
  *   sign_on.c   working keys                download.c what terminals fetch
  *   alarm.c     counts, logs, alarms        open.c     images, recovery, reload
@@ -62,6 +63,7 @@ typedef struct pos_slot {
     pos_key key_old;  /* size 0: none */
     bool is_old_key;  /* verified under key_old */
     uint8_t cause;    /* pos_cause: why it gets no decision; NONE: it gets one */
+    char said[2];     /* what the embedding program says; "00": nothing against it */
 } pos_slot;
 
 typedef struct pos_pan {
@@ -144,8 +146,11 @@ struct pos_engine {
     int64_t lock_ns;
     void (*log)(void *context, const char *line, size_t size);
     void *log_context;
+    void (*decide)(void *context, pos_question *questions, size_t count);
+    void *decide_context;
     /* memory of fixed size */
     pos_slot *slots;
+    pos_question *questions;
     pos_pan *pans; /* account numbers, between being read and becoming tokens */
     pos_token_job *tokens;
     pos_mac_job *jobs;        /* for a wave or a cohort, whichever is larger */
@@ -181,6 +186,11 @@ void wave_wipe(pos_engine *engine, size_t count);
 /* verify.c */
 void wave_verify(pos_engine *engine, size_t count);
 void guard_note(pos_engine *engine, pos_slot *slot);
+
+/* ask.c */
+void wave_ask(pos_engine *engine, size_t count);
+/* Declines what the rules approved and the embedding program did not. */
+void ask_apply(const pos_slot *slot, pos_decision *decision);
 
 /* settle.c: STAGE_FULL leaves everything as it was */
 pos_status settle_one(pos_engine *engine, pos_slot *slot);

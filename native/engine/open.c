@@ -223,12 +223,14 @@ static pos_status make_memory(pos_engine *engine)
     const size_t wave = engine->wave_frames_max;
     const size_t jobs = wave > engine->cohort_entries_max ? wave : engine->cohort_entries_max;
     engine->slots = calloc(wave, sizeof engine->slots[0]);
+    engine->questions = calloc(wave, sizeof engine->questions[0]);
     engine->pans = calloc(wave, sizeof engine->pans[0]);
     engine->tokens = calloc(wave, sizeof engine->tokens[0]);
     engine->jobs = calloc(jobs, sizeof engine->jobs[0]);
     engine->job_slots = calloc(jobs, sizeof engine->job_slots[0]);
     engine->scratch = calloc(1, ENTRY_HEAP_MAX);
-    const bool has_all = engine->slots != NULL && engine->pans != NULL && engine->tokens != NULL
+    const bool has_all = engine->slots != NULL && engine->questions != NULL
+                         && engine->pans != NULL && engine->tokens != NULL
                          && engine->jobs != NULL && engine->job_slots != NULL
                          && engine->scratch != NULL;
     if (!has_all || !make_cohort(engine, &engine->refusals)) return POS_MEMORY;
@@ -255,6 +257,8 @@ static void take_settings(pos_engine *engine, const pos_engine_options *options)
         (int64_t)(options->lock_s > 0 ? options->lock_s : LOCK_S_DEFAULT) * 1000000000;
     engine->log = options->log;
     engine->log_context = options->log_context;
+    engine->decide = options->decide;
+    engine->decide_context = options->decide_context;
 }
 
 static void derive_keys(pos_engine *engine, const uint8_t master_key[32])
@@ -355,6 +359,7 @@ void pos_engine_close(pos_engine *engine)
     }
     free_cohort(engine, &engine->refusals);
     free(engine->slots);
+    free(engine->questions);
     free(engine->pans);
     free(engine->tokens);
     free(engine->jobs);

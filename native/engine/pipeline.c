@@ -47,6 +47,8 @@ static pos_status pass(pos_engine *engine, const pos_arrival *arrivals, size_t c
     wave_verify(engine, count);
     count_stage(engine, STAGE_VERIFY, &began_ns, count);
 
+    if (engine->decide != NULL) wave_ask(engine, count);
+
     pos_status status = POS_OK;
     size_t taken = 0;
     while (taken < count && status == POS_OK) {

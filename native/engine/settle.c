@@ -271,6 +271,7 @@ pos_status settle_one(pos_engine *engine, pos_slot *slot)
         work.block.size = 0; /* a repeat makes no keys, whatever the stack holds */
         pos_decide(&slot->request, slot->terminal, engine->state, engine->policy, engine->now_ns,
                    &work.decision);
+        if (engine->decide != NULL) ask_apply(slot, &work.decision);
         status = carry_out(engine, slot, &work);
         if (status == POS_OK && slot->cause == POS_CAUSE_NONE) {
             count_outcome(engine, slot, &work);

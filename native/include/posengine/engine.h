@@ -24,6 +24,32 @@ typedef struct pos_bytes {
     size_t size;
 } pos_bytes;
 
+/*
+ * What an embedding program that decides is asked about each request that may move money: facts, no
+ * secrets. `response` is its answer: left as "00", the engine's own rules have the word; any other
+ * code declines what they would have approved. It cannot approve what they decline, and repeats,
+ * reversals and settlement are not asked about: they follow from what was decided before.
+ */
+typedef struct pos_question {
+    int64_t amount_minor;
+    uint32_t processing;
+    uint32_t stan;
+    uint32_t batch;
+    uint32_t bin;
+    uint32_t flags; /* POS_FLAG_* */
+    uint16_t last4;
+    uint16_t mti;
+    uint16_t currency;
+    uint16_t entry_mode;
+    uint8_t kind; /* pos_kind */
+    uint8_t condition;
+    char tid[8];
+    char mid[15];
+    uint8_t pan_token[16];
+    char response[2]; /* out */
+    uint8_t padding[5];
+} pos_question;
+
 typedef struct pos_engine_options {
     const char *journal_path;
     const char *keystore_path; /* the enciphered working keys; NULL: beside the journal */
@@ -46,6 +72,10 @@ typedef struct pos_engine_options {
      * Rate-limited, never a secret. NULL: nothing is told. Called from the thread that submits. */
     void (*log)(void *context, const char *line, size_t size);
     void *log_context;
+    /* Asked once a wave, with every request of it that is authenticated and may move money, on the
+     * thread that submits: what it takes, every message waits. NULL: the policy decides alone. */
+    void (*decide)(void *context, pos_question *questions, size_t count);
+    void *decide_context;
 } pos_engine_options;
 
 /* Opens or makes the journal, folds it into the state, and is ready.

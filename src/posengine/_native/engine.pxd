@@ -29,6 +29,11 @@ cdef extern from "posengine.h" nogil:
         const uint8_t *data
         size_t size
     ctypedef void (*pos_log_function)(void *context, const char *line, size_t size) noexcept nogil
+    ctypedef struct pos_question:
+        int64_t amount_minor
+        char response[2]
+    ctypedef void (*pos_decide_function)(void *context, pos_question *questions,
+                                         size_t count) noexcept nogil
     ctypedef struct pos_engine_options:
         const char *journal_path
         const char *keystore_path
@@ -47,6 +52,8 @@ cdef extern from "posengine.h" nogil:
         uint32_t lock_s
         pos_log_function log
         void *log_context
+        pos_decide_function decide
+        void *decide_context
     ctypedef struct pos_engine:
         pass
     ctypedef struct pos_arrival:

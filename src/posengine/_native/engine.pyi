@@ -1,5 +1,7 @@
 from collections.abc import Callable
 
+QUESTION_SIZE: int
+
 def utc_ns() -> int: ...
 
 class Core:
@@ -15,6 +17,7 @@ class Core:
         master_key: bytes,
         settings: dict[str, int | str],
         log: Callable[[str], None] | str | None,
+        decide: Callable[[memoryview], None] | None,
     ) -> None: ...
     def close(self) -> None: ...
     def submit(self, arrivals: list[tuple[int, bytes]], now_ns: int) -> tuple[int, str]: ...

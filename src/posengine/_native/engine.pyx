@@ -28,6 +28,21 @@ cdef void tell(void *context, const char *line, size_t size) noexcept with gil:
         pass
 
 
+cdef void put_question(void *context, pos_question *questions, size_t count) noexcept with gil:
+    """Ask the Python function: it sees the questions in place, as writable memory, and only now."""
+    cdef size_t index
+    try:
+        (<object>context)(<uint8_t[: count * sizeof(pos_question)]> <uint8_t *>questions)
+    except Exception:
+        # A function that fails has approved nothing.
+        for index in range(count):
+            questions[index].response[0] = b"9"
+            questions[index].response[1] = b"6"
+
+
+QUESTION_SIZE = sizeof(pos_question)
+
+
 def utc_ns() -> int:
     """Nanoseconds since 1970, UTC: the clock of an engine that is given none."""
     return pos_clock_utc_ns()
@@ -38,6 +53,7 @@ cdef class Core:
 
     cdef pos_engine *engine
     cdef object log
+    cdef object decide
     cdef bint is_lent
 
     def __cinit__(
@@ -52,6 +68,7 @@ cdef class Core:
         bytes master_key not None,
         dict settings not None,
         log,
+        decide,
     ):
         """Open or make the journal and fold it.
 
@@ -62,6 +79,7 @@ cdef class Core:
             master_key: 32 bytes; copied into derived keys, not kept.
             settings: the numbers of pos_engine_options and pos_journal_options by name.
             log: a function of one line, ``"stderr"``, or None.
+            decide: a function of writable memory that holds questions, or None.
 
         Raises:
             PosError: as the journal, the images and the keys do.
@@ -99,6 +117,10 @@ cdef class Core:
         elif log is not None:
             options.log = tell
             options.log_context = <void *>log
+        self.decide = decide
+        if decide is not None:
+            options.decide = put_question
+            options.decide_context = <void *>decide
         for index in range(32):
             options.master_key[index] = master_key[index]
         with nogil:

@@ -9,11 +9,13 @@ from posengine.engine.configuration import Configuration, read_configuration
 from posengine.engine.control import ask, stat
 from posengine.engine.downloads import compile_downloads
 from posengine.engine.engine import Engine, Reply, Stage
+from posengine.engine.questions import Questions
 from posengine.engine.supervisor import Supervisor
 
 __all__ = [
     "Configuration",
     "Engine",
+    "Questions",
     "Reply",
     "Stage",
     "Supervisor",

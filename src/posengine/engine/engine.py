@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from posengine._native.engine import Core, Front, utc_ns
+from posengine.engine.questions import Decide, over_memory
 from posengine.errors import BY_STATUS, JournalInDoubt
 
 
@@ -75,6 +76,7 @@ class Engine:
         clock: Callable[[], int] = utc_ns,
         settings: Mapping[str, int | str] | None = None,
         log: Callable[[str], None] | str | None = None,
+        decide: Decide | None = None,
     ) -> None:
         """Open ``journal``, making it where it is absent, and fold it into the state.
 
@@ -86,6 +88,8 @@ class Engine:
             clock: UTC nanoseconds, asked once a wave.
             settings: limits by the names of ``pos_engine_options`` and ``pos_journal_options``.
             log: takes each log line; ``"stderr"`` writes them there.
+            decide: called once a wave with what may move money, as columns; it may decline
+                (``posengine.engine.questions``).
 
         Raises:
             JournalError, ImageError, KeyFault: as their rooms say.
@@ -103,6 +107,7 @@ class Engine:
             master_key=master_key,
             settings=dict(settings or {}),
             log=log,
+            decide=None if decide is None else over_memory(decide),
         )
         self._ready: list[Reply] = []
         self._is_open = True
