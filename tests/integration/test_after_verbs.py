@@ -332,7 +332,7 @@ def test_batches_are_compared_with_what_the_terminal_told(home: Path) -> None:
     assert found.returncode == 1, found.stderr
     reasons = [each["reason"] for check in json.loads(found.stdout) for each in check["breaks"]]
     assert reasons == [
-        "terminal T0000001 batch 000007: debit amount 5006, the journal adds up to 3008: -1998",
+        "terminal T0000001 batch 000007: debit amount 50.06, the journal adds up to 30.08: -19.98",
         "terminal T0000001 batch 000007: debits 4, the journal adds up to 3: -1",
     ]
     shown = posengine("reconcile", "batches", "--journal", home / "journal")

@@ -38,6 +38,7 @@ from posengine.reconcile import (
 )
 from posengine.reconcile import reconcile as compare
 from posengine.settings import SettingsError
+from posengine.vocabulary import digits_text, money_text
 
 FOUND = 1
 
@@ -261,8 +262,12 @@ def _say_settlement(settlement: Settlement, breaks: list[Break], form: Output) -
 
 
 def _side(side: Side) -> str:
-    sums = ", ".join(f"{net} ({currency:03d})" for currency, net in side.net_minor)
-    return f"{side.count}: {sums}" if sums else f"{side.count}"
+    sums = ", ".join(money_text(net, currency) for currency, net in side.net_minor)
+    return f"{side.count} ({sums})" if sums else f"{side.count}"
+
+
+def _pair(count: int, minor: int, currency: int) -> str:
+    return f"{count}: {digits_text(minor, currency)}"
 
 
 def _table(breaks: list[Break]) -> Table:
@@ -287,7 +292,10 @@ def _say_batches(checks: list[BatchCheck], form: Output) -> None:
         ]
         print(json.dumps(rows, ensure_ascii=False))
         return
-    table = Table("MID", "TID", "batch", "settle", "debit", "credit", "", header_style="bold")
+    table = Table(
+        "TID", "batch", "settle", "debits", "credits", "", header_style="bold", box=None,
+        padding=(0, 1),
+    )
     for check in checks:
         state = "differs 不平" if check.breaks else "agrees 平"
         if check.settle_sequence == 0:
@@ -296,8 +304,9 @@ def _say_batches(checks: list[BatchCheck], form: Output) -> None:
             state = "not told 无终端总额"
         ours = check.ours
         table.add_row(
-            check.mid, check.tid, f"{check.batch:06d}", str(check.settle_sequence or ""),
-            f"{ours.debit_count}: {ours.debit_minor}", f"{ours.credit_count}: {ours.credit_minor}",
+            check.tid, f"{check.batch:06d}", str(check.settle_sequence or ""),
+            _pair(ours.debit_count, ours.debit_minor, check.currency),
+            _pair(ours.credit_count, ours.credit_minor, check.currency),
             state,
         )
     console = Console()

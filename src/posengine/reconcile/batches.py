@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from posengine.reconcile.facts import Break, Ours
 from posengine.reconcile.ours import is_undoing
 from posengine.replay import Entry, Page, Source
-from posengine.vocabulary import Flag, Kind, Outcome, kind_of
+from posengine.vocabulary import Flag, Kind, Outcome, digits_text, kind_of
 
 FIELD_TOTALS = 48
 TOTALS_SIZE = 31
@@ -63,6 +63,7 @@ class BatchCheck:
     theirs: Totals | None
     """None where there is no settle, or its request was kept without field 48."""
     ours: Totals
+    currency: int
     breaks: tuple[Break, ...]
 
 
@@ -77,9 +78,9 @@ def check_batches(journal: Source, *, on: int | None = None) -> list[BatchCheck]
     for entry, date in _entries(journal):
         key = (entry.mid, entry.tid, entry.batch)
         if entry.kind == Kind.SETTLE and entry.outcome in (Outcome.APPROVED, Outcome.NOTED):
-            totals = open_batches.pop(key, _Sum()).totals
+            summed = open_batches.pop(key, _Sum())
             if on in (None, date):
-                checks.append(_checked(entry, date, totals))
+                checks.append(_checked(entry, date, summed))
             continue
         if is_undoing(entry):
             of_batch, original = where.pop(entry.original, (None, None))
@@ -90,7 +91,7 @@ def check_batches(journal: Source, *, on: int | None = None) -> list[BatchCheck]
             where[entry.sequence] = (key, entry)
     for (mid, tid, batch), summed in sorted(open_batches.items()):
         if summed.totals != Totals():
-            checks.append(BatchCheck(mid, tid, batch, 0, None, summed.totals, ()))
+            checks.append(BatchCheck(mid, tid, batch, 0, None, summed.totals, summed.currency, ()))
     return checks
 
 
@@ -112,10 +113,12 @@ def read_totals(request: bytes) -> Totals | None:
 class _Sum:
     """Totals that grow and shrink: the eight figures in the order of ``Totals``."""
 
-    __slots__ = ("_figures",)
+    __slots__ = ("_figures", "currency")
 
     def __init__(self) -> None:
         self._figures = [0] * 8
+        self.currency = 0
+        """Of the last entry: a terminal's batch has one."""
 
     @property
     def totals(self) -> Totals:
@@ -125,31 +128,46 @@ class _Sum:
         at = (0 if kind_of(entry.kind).sign > 0 else 2) + (4 if entry.flags & _FOREIGN else 0)
         self._figures[at] += times * entry.amount_minor
         self._figures[at + 1] += times
+        self.currency = entry.currency
 
 
-def _checked(entry: Entry, date: int, ours: Totals) -> BatchCheck:
-    theirs = read_totals(entry.request)
-    breaks = () if theirs is None else tuple(_breaks(entry, date, ours, theirs))
-    return BatchCheck(entry.mid, entry.tid, entry.batch, entry.sequence, theirs, ours, breaks)
+def _checked(entry: Entry, date: int, summed: _Sum) -> BatchCheck:
+    ours, theirs = summed.totals, read_totals(entry.request)
+    currency = entry.currency or summed.currency
+    breaks = () if theirs is None else tuple(_breaks(entry, date, currency, ours, theirs))
+    return BatchCheck(
+        entry.mid, entry.tid, entry.batch, entry.sequence, theirs, ours, currency, breaks
+    )
 
 
-def _breaks(entry: Entry, date: int, ours: Totals, theirs: Totals) -> Iterator[Break]:
+def _breaks(
+    entry: Entry, date: int, currency: int, ours: Totals, theirs: Totals
+) -> Iterator[Break]:
     settle = Ours(
         sequence=entry.sequence, business_date=date, tid=entry.tid, mid=entry.mid,
         batch=entry.batch, stan=entry.stan, rrn=entry.rrn, kind="SETTLE", amount_minor=0,
-        currency=entry.currency, direction=0, status="paid",
+        currency=currency, direction=0, status="paid",
     )
     for name, (words, chinese) in _WORDS.items():
         counted, told = getattr(ours, name), getattr(theirs, name)
         if counted != told:
+            words_of = digits_text if name.endswith("_minor") else _count_text
+            ours_text, theirs_text, gap = (
+                words_of(number, currency) for number in (counted, told, counted - told)
+            )
+            gap = gap if gap.startswith("-") else f"+{gap}"
             yield Break(
                 "batch_totals_differ",
-                f"terminal {entry.tid} batch {entry.batch:06d}: {words} {told}, the journal adds up"
-                f" to {counted}: {counted - told:+d}",
-                f"终端{entry.tid}批次{entry.batch:06d}{chinese}:终端{told},流水{counted},"
-                f"差{counted - told:+d}",
+                f"terminal {entry.tid} batch {entry.batch:06d}: {words} {theirs_text}, the journal"
+                f" adds up to {ours_text}: {gap}",
+                f"终端{entry.tid}批次{entry.batch:06d}{chinese}:终端{theirs_text},流水{ours_text},"
+                f"差{gap}",
                 ours=(settle,),
             )
+
+
+def _count_text(count: int, currency: int) -> str:
+    return str(count)
 
 
 def _kept_field(request: bytes, wanted: int) -> bytes | None:

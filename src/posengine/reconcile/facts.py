@@ -11,6 +11,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
+from posengine.vocabulary import money_text
+
 Status = Literal["paid", "reversed", "declined"]
 
 BREAK_WORDS: dict[str, tuple[str, str]] = {
@@ -53,6 +55,11 @@ class Ours:
         """For a reason in words."""
         return f"entry {self.sequence}"
 
+    @property
+    def money(self) -> str:
+        """``12.34 CNY``."""
+        return money_text(self.amount_minor, self.currency)
+
 
 @dataclass(frozen=True, slots=True)
 class Theirs:
@@ -76,6 +83,11 @@ class Theirs:
     def words(self) -> str:
         """For a reason in words."""
         return f"{self.file} line {self.line}"
+
+    @property
+    def money(self) -> str:
+        """``12.34 CNY``."""
+        return money_text(self.amount_minor, self.currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +145,3 @@ class Settlement:
         """Breaks by kind."""
         kinds = [each.kind for each in self.breaks]
         return {kind: kinds.count(kind) for kind in BREAK_WORDS if kind in kinds}
-
-
-def money(amount_minor: int, currency: int) -> str:
-    """An amount for people: its digits as they are, and whose minor units they are."""
-    return f"{amount_minor} ({currency:03d})"

@@ -17,7 +17,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Literal
 
-from posengine.reconcile.facts import BREAK_WORDS, Break, Ours, Settlement, Side, Theirs, money
+from posengine.reconcile.facts import BREAK_WORDS, Break, Ours, Settlement, Side, Theirs
+from posengine.vocabulary import digits_text
 
 KeyForm = Literal["stan", "rrn"]
 _Key = tuple[str | int, ...]
@@ -90,7 +91,7 @@ class _Group:
             if posting.business_date == self.on:
                 self._break(
                     "missing_theirs",
-                    f"{posting.words} of {money(posting.amount_minor, posting.currency)} is in the"
+                    f"{posting.words} of {posting.money} is in the"
                     " journal and on no row of the statement",
                     f"流水{posting.sequence}在我方账上,对方账单无此交易",
                     ours=posting,
@@ -184,7 +185,7 @@ class _Group:
         else:
             self._break(
                 "missing_ours",
-                f"{row.words} of {money(row.amount_minor, row.currency)} is on the statement and"
+                f"{row.words} of {row.money} is on the statement and"
                 " not in the journal",
                 f"对方第{row.line}行在账单上,我方流水无此交易",
                 theirs=row,
@@ -213,6 +214,8 @@ class _Group:
 def _differences(posting: Ours, row: Theirs) -> list[tuple[str, str, str]]:
     """What differs between two that speak of one transaction: kind and reason of each."""
     found = []
+    difference = posting.amount_minor - row.amount_minor
+    gap = ("+" if difference > 0 else "") + digits_text(difference, posting.currency)
     if posting.currency != row.currency:
         found.append((
             "currency_differs",
@@ -223,11 +226,10 @@ def _differences(posting: Ours, row: Theirs) -> list[tuple[str, str, str]]:
     if posting.amount_minor != row.amount_minor:
         found.append((
             "amount_differs",
-            f"{posting.words} is {money(posting.amount_minor, posting.currency)}, {row.words} is"
-            f" {money(row.amount_minor, row.currency)}:"
-            f" {posting.amount_minor - row.amount_minor:+d}",
-            f"流水{posting.sequence}金额{posting.amount_minor},"
-            f"对方第{row.line}行{row.amount_minor},差{posting.amount_minor - row.amount_minor:+d}",
+            f"{posting.words} is {posting.money}, {row.words} is"
+            f" {row.money}: {gap}",
+            f"流水{posting.sequence}金额{digits_text(posting.amount_minor, posting.currency)},"
+            f"对方第{row.line}行{digits_text(row.amount_minor, row.currency)},差{gap}",
         ))
     if row.direction not in (0, posting.direction):
         sides = {1: ("a debit", "借记"), -1: ("a credit", "贷记")}

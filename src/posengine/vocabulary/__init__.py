@@ -8,6 +8,19 @@ from __future__ import annotations
 
 from enum import IntEnum, IntFlag
 
+from posengine.vocabulary.currency import CURRENCIES, digits_text, money_text
+
+__all__ = [
+    "CURRENCIES",
+    "Flag",
+    "Kind",
+    "Outcome",
+    "digits_text",
+    "kind_of",
+    "money_text",
+    "outcome_of",
+]
+
 
 class Kind(IntEnum):
     """What an entry is. ``sign`` is what an approved one does to the batch totals."""
