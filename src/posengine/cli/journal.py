@@ -6,13 +6,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -64,40 +66,53 @@ def _amount(entry: Entry) -> str:
     return f"{entry.amount_minor:,}" if entry.amount_minor else ""
 
 
-def _table(title: str) -> Table:
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for name in ("sequence", "received UTC", "kind 交易", "outcome", "39"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("amount", justify="right", no_wrap=True)
-    for name in ("TID", "MID", "STAN", "RRN", "card"):
-        table.add_column(name, no_wrap=True)
-    return table
+def _when(entry: Entry) -> str:
+    return f"{entry.received_at:%m-%d %H:%M:%S}.{entry.received_at.microsecond // 1000:03d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A column of the table, and the width of screen from which on it is shown."""
+
+    title: str
+    read: Callable[[Entry], str]
+    width_min: int = 0
+    justify: Literal["left", "right"] = "left"
+
+
+SHOWN = (
+    Shown("sequence", lambda entry: str(entry.sequence), justify="right"),
+    Shown("received UTC", _when, 100),
+    Shown("kind", lambda entry: entry.kind_word.english),
+    Shown("交易", lambda entry: entry.kind_word.chinese, 120),
+    Shown("outcome", lambda entry: entry.outcome_word.name.lower()),
+    Shown("39", lambda entry: entry.response),
+    Shown("amount", _amount, justify="right"),
+    Shown("TID", lambda entry: entry.tid),
+    Shown("MID", lambda entry: entry.mid, 172),
+    Shown("STAN", lambda entry: f"{entry.stan:06d}"),
+    Shown("RRN", lambda entry: entry.rrn, 154),
+    Shown("card", lambda entry: entry.card, 140),
+)
 
 
 def _line(entry: Entry) -> list[str]:
-    return [
-        str(entry.sequence),
-        f"{entry.received_at:%m-%d %H:%M:%S}.{entry.received_at.microsecond // 1000:03d}",
-        _kind(entry),
-        entry.outcome_word.name.lower(),
-        entry.response,
-        _amount(entry),
-        entry.tid,
-        entry.mid,
-        f"{entry.stan:06d}",
-        entry.rrn,
-        entry.card,
-    ]
+    """Everything that the table may show, for lines that scroll by."""
+    return [shown.read(entry) for shown in SHOWN]
 
 
-def _print_entries(entries: Iterable[Entry], title: str, form: Output) -> None:
+def _print_entries(entries: Iterable[Entry], form: Output) -> None:
     if form is Output.JSON:
         _say([row(entry) for entry in entries])
         return
-    table = _table(title)
+    console = Console()
+    columns = [shown for shown in SHOWN if shown.width_min <= console.width]
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for shown in columns:
+        table.add_column(shown.title, justify=shown.justify, no_wrap=True)
     for entry in entries:
-        table.add_row(*_line(entry))
-    Console().print(table)
+        table.add_row(*(shown.read(entry) for shown in columns))
+    console.print(table)
 
 
 def _facts_of(entry: Entry) -> dict[str, Any]:
@@ -166,9 +181,9 @@ def show(
     doubt = "  [red]the last writer ended in doubt[/]" if facts.is_in_doubt else ""
     Console().print(
         f"journal [bold]{facts.journal_id.hex()}[/]: {facts.durable_sequence:,} entries in "
-        f"{facts.pages:,} pages, {facts.volumes} volumes, {facts.bytes / 2**20:,.1f} MiB{doubt}"
+        f"{facts.pages:,} pages, {facts.bytes / 2**20:,.1f} MiB, volumes: {facts.volumes}{doubt}"
     )
-    _print_entries(entries, "", form)
+    _print_entries(entries, form)
 
 
 @app.command()
@@ -200,7 +215,7 @@ def find(
     if len(found) == 1 and not every:
         _print_entry(found[0], form)
     else:
-        _print_entries(found, "", form)
+        _print_entries(found, form)
 
 
 def _older(opened: Journal, entry: Entry) -> Iterator[Entry]:
