@@ -6,7 +6,7 @@
  *   2. published with the copy's last sequence, meta with a new journal id
  *   3. everything synced, the directory renamed, its parent synced
  *
- * A crash before 3 leaves a directory with ".making" in its name and no journal. The digest chain goes
+ * A crash or a failure before 3 leaves a directory with ".making" in its name, which is no journal. The digest chain goes
  * on in the copy; the id does not, so that receivers of events tell the two apart. Volumes of a copy
  * are as long as their pages: a writer that goes on in one lets it grow.
  */
