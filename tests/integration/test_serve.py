@@ -8,19 +8,23 @@ sheet alone, sockets on loopback.
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from oracle.terminal import Line, Terminal, unpack
+from oracle.terminal import Line, Terminal, frame, unpack
 from paper.server import Server
-from paper.shop import Shop
+from paper.shop import MID, TMK, Shop
 from posengine.errors import EngineError
 
 
@@ -110,6 +114,61 @@ def test_many_lines_at_once_each_get_their_own_replies(server: Server) -> None:
         line.close()
 
 
+def test_when_the_stage_is_full_nothing_is_read_and_nothing_is_lost(tmp_path: Path) -> None:
+    """Pages of eight entries under six hundred messages in flight: the kernel's buffers wait."""
+    shop = Shop(tmp_path, count=10)
+    shop.write(journal={"page_entries_max": 8})
+    with Server(shop) as server:
+        lines = [server.line() for _ in range(10)]
+        terminals = [work(server, line, index) for index, line in enumerate(lines)]
+        for line, terminal in zip(lines, terminals, strict=True):
+            line.send(b"".join(terminal.sale(1) for _ in range(60)))
+        for line, terminal in zip(lines, terminals, strict=True):
+            for _ in range(60):
+                assert terminal.open(line.take())[39] == b"00"
+            line.close()
+        counters = json.loads(server.ask("stat"))["counters"]
+        assert counters["held_rounds"] > 10
+        assert counters["entries"] == 610
+        assert counters["pending"] == counters["staged"] == 0
+
+
+def test_the_one_line_of_the_documentation_gives_a_terminal(tmp_path: Path) -> None:
+    """serve --init, keys add TID MID, serve, stat: as a stranger types them."""
+    home = tmp_path / "shop"
+    shop = Shop(home, count=0, extra_tids=["20000001"])
+    run("serve", "--init", str(home))
+    config = home / "posengine.toml"
+    text = config.read_text("utf-8").replace("127.0.0.1:8583", "127.0.0.1:0")
+    config.write_text(text.replace("# volume_size_max = 1073741824", "volume_size_max = 16777216"))
+    run("keys", "add", "20000001", MID, "--config", str(config), "--tmk-file", "-",
+        given=TMK.hex() + "\n")  # fmt: skip
+    with Server(shop) as server:
+        with server.line() as line:
+            terminal = work(server, line)
+            ok(terminal, line, terminal.sale(100))
+        told = run("stat", "--config", str(config), "--format", "json")
+        assert json.loads(told)["counters"]["approved"] == 2
+        assert "posengine_entries_total 2" in run("stat", "--config", str(config), "--metrics")
+        assert "approved" in run("stat", "--config", str(config))
+        assert run("stat", "--config", str(config), "--reload") == "reload: ok\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "posengine.cli", "stat", "--config", str(config)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "no engine answers" in done.stderr and "Traceback" not in done.stderr
+
+
+def run(*words: str, given: str = "") -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "posengine.cli", *words],
+        input=given, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 # ---- ending --------------------------------------------------------------------------------------
 def test_sigterm_answers_what_was_sent_and_ends_with_0(server: Server) -> None:
     with server.line() as line:
@@ -146,19 +205,12 @@ def test_the_supervisor_starts_a_killed_engine_again(tmp_path: Path) -> None:
             terminal = work(server, line)
             request = terminal.sale(1)
             first = ok(terminal, line, request)
-        Path(f"/proc/{child}").exists()
-        signal_process(child, signal.SIGKILL)
+        os.kill(child, signal.SIGKILL)
         server.wait_for("event=listening", 2)
         again = int(re.findall(r"port=(\d+)", server.log())[-1])
         with Line("127.0.0.1", again) as line:
             assert line.exchange(request) == first
         assert server.drain() == 0
-
-
-def signal_process(number: int, which: signal.Signals) -> None:
-    import os
-
-    os.kill(number, which)
 
 
 # ---- the operator --------------------------------------------------------------------------------
@@ -221,6 +273,28 @@ def test_garbage_closes_the_line_and_is_told(server: Server) -> None:
     assert server.log().count("event=frame ") == 4
     with server.line() as line:
         work(server, line)
+
+
+def test_a_thousand_random_frames_stop_nothing(server: Server) -> None:
+    """Right length, TPDU and header; behind them whatever chance gives, or a message with a byte
+    changed. Each is answered or closes its line; a good terminal is served all the while."""
+    dice = random.Random(11)
+    with server.line() as good:
+        terminal = work(server, good)
+        victim = work(server, good, 1)
+        for number in range(1_000):
+            if number % 2:
+                data = frame(dice.randbytes(dice.randrange(300)))
+            else:
+                changed = bytearray(victim.seal("0200", victim.sale_fields(1)))
+                changed[dice.randrange(13, len(changed))] = dice.randrange(256)
+                data = bytes(changed)
+            with server.line() as line:
+                line.send(data)
+                is_closed(line)
+            if number % 100 == 0:
+                ok(terminal, good, terminal.sale(1))
+    assert server.process is not None and server.process.poll() is None
 
 
 def test_a_hostile_length_is_judged_before_its_bytes_come(server: Server) -> None:

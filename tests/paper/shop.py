@@ -104,7 +104,12 @@ class Shop:
 
     # ---- the operator's files --------------------------------------------------------------------
     def write(
-        self, *, listen: str = "127.0.0.1:0", front: dict[str, int] | None = None, **limits: int
+        self,
+        *,
+        listen: str = "127.0.0.1:0",
+        front: dict[str, int] | None = None,
+        journal: dict[str, int] | None = None,
+        **limits: int,
     ) -> None:
         """Everything that ``posengine serve --config`` reads, under ``home``."""
         tables = {
@@ -114,6 +119,7 @@ class Shop:
             },
             "journal": {
                 "path": "journal", "keystore": "working.keys", "volume_size_max": 64 << 20,
+                **(journal or {}),
             },
             "front": {
                 "listen": [listen], "control": "control.sock", **(front or {}),
