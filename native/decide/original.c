@@ -172,7 +172,7 @@ bool case_void_fits(pos_case *matter, unsigned kind_wanted, bool is_any_batch)
     if (original->refunded_minor != 0) return case_say(matter, POS_REASON_ORIGINAL_REFUNDED);
     if (original->adjusted_minor != 0) return case_say(matter, POS_REASON_ORIGINAL_ADJUSTED);
     if (original->completed_by != 0) return case_say(matter, POS_REASON_ORIGINAL_COMPLETED);
-    if (!is_any_batch && original->batch != matter->ours->batch) {
+    if (!is_any_batch && !pos_state_is_open(matter->ours, original)) {
         return case_say(matter, POS_REASON_ORIGINAL_CLOSED);
     }
     if (original->amount_minor != matter->request->amount_minor) {
@@ -244,7 +244,7 @@ bool case_adjust_fits(pos_case *matter)
     original_take(matter);
     if (!original_stands(matter)) return false;
     if (original->refunded_minor != 0) return case_say(matter, POS_REASON_ORIGINAL_REFUNDED);
-    if (original->batch != matter->ours->batch) {
+    if (!pos_state_is_open(matter->ours, original)) {
         return case_say(matter, POS_REASON_ORIGINAL_CLOSED);
     }
     const int64_t before = original->amount_minor + original->adjusted_minor;

@@ -61,7 +61,7 @@ static bool original_may_go(pos_case *matter, const pos_posting *original)
     if ((original->flags & POS_POSTING_REVERSED) != 0) {
         return case_say(matter, POS_REASON_REVERSED_ALREADY);
     }
-    if (original->batch != matter->ours->batch) {
+    if (!pos_state_is_open(matter->ours, original)) {
         return case_say(matter, POS_REASON_ORIGINAL_CLOSED);
     }
     if ((original->flags & POS_POSTING_VOIDED) != 0) {

@@ -50,6 +50,7 @@ static void put_terminal(pos_writer *writer, const terminal_record *record)
     pos_writer_u8(writer, face->is_signed_on);
     pos_writer_u32_le(writer, face->batch);
     pos_writer_u32_le(writer, face->batch_closed);
+    pos_writer_u64_le(writer, face->batch_opened_by);
     put_side(writer, &face->totals.domestic);
     put_side(writer, &face->totals.foreign);
     put_side(writer, &face->totals_closed.domestic);

@@ -135,6 +135,12 @@ const pos_posting *pos_state_posting(const pos_state *state, uint64_t sequence)
     return slot == SLOT_NONE ? NULL : &state->postings[slot].face;
 }
 
+bool pos_state_is_open(const pos_terminal_state *terminal, const pos_posting *posting)
+{
+    return terminal->batch != 0 && posting->batch == terminal->batch
+           && posting->sequence > terminal->batch_opened_by;
+}
+
 const pos_posting *pos_state_posting_by_stan(const pos_state *state,
                                              const pos_terminal_state *terminal, uint32_t batch,
                                              uint32_t stan)

@@ -100,10 +100,11 @@ static uint32_t terminal_take(pos_state *state, const pos_entry *entry)
     return slot;
 }
 
-static void batch_open(terminal_record *terminal, uint32_t batch)
+static void batch_open(terminal_record *terminal, const pos_entry *entry)
 {
-    assert(batch != 0);
-    terminal->face.batch = batch;
+    assert(entry->batch != 0);
+    terminal->face.batch = entry->batch;
+    terminal->face.batch_opened_by = entry->sequence;
     terminal->face.totals = (pos_totals){0};
     terminal->face.upload = (pos_upload){0};
     terminal->batch_first = SLOT_NONE;
@@ -213,7 +214,9 @@ static pos_posting *post(pos_state *state, uint32_t terminal, const pos_entry *e
         pos_index_insert(&state->by_preauth, pos_hash_preauth(entry->pan_token, entry->auth),
                          slot);
     }
-    pos_totals_post(owner, &record->face, true);
+    if (pos_state_is_open(&owner->face, &record->face)) {
+        pos_totals_post(owner, &record->face, true);
+    }
     return &record->face;
 }
 
@@ -266,9 +269,7 @@ static void undo(pos_state *state, const pos_entry *entry)
     posting->undone_by = entry->sequence;
     refer(state, posting, false);
     terminal_record *owner = &state->terminals[posting->terminal];
-    if (owner->face.batch != 0 && owner->face.batch == posting->batch) {
-        pos_totals_post(owner, posting, false);
-    }
+    if (pos_state_is_open(&owner->face, posting)) pos_totals_post(owner, posting, false);
 }
 
 /* ---- settlement and upload ------------------------------------------------------------------- */
@@ -360,7 +361,7 @@ static void take_effect(pos_state *state, uint32_t slot, const pos_entry *entry)
     switch (entry->kind) {
     case POS_KIND_SIGN_ON:
         terminal->face.is_signed_on = true;
-        if ((entry->flags & POS_FLAG_BATCH_OPENED) != 0) batch_open(terminal, entry->batch);
+        if ((entry->flags & POS_FLAG_BATCH_OPENED) != 0) batch_open(terminal, entry);
         break;
     case POS_KIND_SIGN_OFF:
         terminal->face.is_signed_on = false;

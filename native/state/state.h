@@ -66,6 +66,7 @@ typedef struct pos_terminal_state {
     bool is_signed_on;
     uint32_t batch;        /* the open batch; 0 while none is */
     uint32_t batch_closed; /* the last closed one, 0 for none */
+    uint64_t batch_opened_by; /* sequence of the sign-on that opened the newest batch */
     pos_totals totals;     /* of the open batch */
     pos_totals totals_closed;
     uint64_t last_sequence;
@@ -130,6 +131,8 @@ typedef struct pos_posting {
 } pos_posting;
 /* NULL where the entry posted nothing, or was forgotten. Borrowed until the next apply. */
 const pos_posting *pos_state_posting(const pos_state *state, uint64_t sequence);
+/* Of the terminal's open batch: its number and not older, as numbers come round again. */
+bool pos_state_is_open(const pos_terminal_state *terminal, const pos_posting *posting);
 /* By the number a terminal knows: the posting of that batch and STAN, of a request or an advice. */
 const pos_posting *pos_state_posting_by_stan(const pos_state *state,
                                              const pos_terminal_state *terminal, uint32_t batch,

@@ -414,6 +414,35 @@ static void counts_are_compared_as_far_as_the_field_carries_them(void)
     pos_policy_close(policy);
 }
 
+static void batch_numbers_come_round_again(void)
+{
+    pos_store_u32_le(image + IMAGE_HEADER_SIZE + 68, 999999);
+    policy_seal();
+    pos_policy *policy = policy_made();
+    policy_write();
+    pos_state *state = state_made();
+    const pos_terminal terminal = terminal_made();
+    uint64_t old = 0;
+    static const uint32_t batches[] = {999999, 1, 2};
+    for (uint32_t turn = 0; turn < 3; turn++) {
+        pos_request request = request_made(POS_KIND_SIGN_ON, 0x0800, 1);
+        CHECK(decided(&request, &terminal, state, policy, NOW).batch == batches[turn]);
+        request = request_made(POS_KIND_SALE, 0x0200, 10);
+        request.batch = batches[turn];
+        CHECK(decided(&request, &terminal, state, policy, NOW).reason == POS_REASON_APPROVED);
+        const pos_terminal_state *ours = pos_state_terminal(state, TID, MID);
+        if (turn == 0) old = pos_state_sequence(state);
+        CHECK(pos_state_is_open(ours, pos_state_posting(state, old)) == (turn == 0));
+        request = request_made(POS_KIND_SETTLE, 0x0500, 11);
+        request.batch = batches[turn];
+        request.has_totals = true;
+        request.totals.domestic = (pos_totals_side){.debit_minor = 10000, .debit_count = 1};
+        CHECK(decided(&request, &terminal, state, policy, NOW).reason == POS_REASON_BALANCED);
+    }
+    pos_state_destroy(state);
+    pos_policy_close(policy);
+}
+
 /* ---- images and dates ------------------------------------------------------------------------ */
 static void policy_images_are_whole_or_refused(void)
 {
@@ -501,6 +530,7 @@ int main(void)
     keys_that_cannot_carry_are_refused();
     a_full_state_answers_96_and_repeats_still();
     counts_are_compared_as_far_as_the_field_carries_them();
+    batch_numbers_come_round_again();
     policy_images_are_whole_or_refused();
     ranges_are_found_by_their_edges();
     dates_take_the_nearest_year();

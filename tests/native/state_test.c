@@ -159,6 +159,25 @@ static void totals_follow_voids_refunds_and_reversals(void)
     pos_state_destroy(state);
 }
 
+/* After a million batches the same number opens again: what is old does not become open. */
+static void an_old_posting_is_not_of_a_new_batch_of_its_number(void)
+{
+    pos_state *state = made(16, 16);
+    sign_on(state, 1, 0);
+    const uint64_t old = sale(state, 1, 10, 100, 0);
+    CHECK(pos_state_is_open(terminal_of(state), pos_state_posting(state, old)));
+    closed(state, 1, 11, 0);
+    CHECK(!pos_state_is_open(terminal_of(state), pos_state_posting(state, old)));
+    sign_on(state, 1, 0);
+    CHECK(!pos_state_is_open(terminal_of(state), pos_state_posting(state, old)));
+    pos_entry reversal = entry_of(POS_KIND_REVERSAL, 0x0400, 1, 10);
+    reversal.original = old;
+    reversal.flags = POS_FLAG_FINAL;
+    folded(state, &reversal);
+    CHECK(terminal_of(state)->totals.domestic.debit_count == 0);
+    pos_state_destroy(state);
+}
+
 /* ---- forgetting ------------------------------------------------------------------------------ */
 static void a_closing_batch_forgets_what_is_old_and_only_that(void)
 {
@@ -312,6 +331,45 @@ static void the_digest_sees_every_fact(void)
     CHECK(memcmp(digests[0], again, 16) == 0);
 }
 
+/* Entries that no decision would make (an embedding program may decide too): whatever comes is folded
+ * or refused, never a crash, and folding it again gives the same. */
+static void any_entries_are_folded_or_refused(void)
+{
+    static pos_entry kept[6000];
+    pos_state *state = made(1024, 1024);
+    uint32_t count = 0;
+    for (uint32_t step = 0; step < 20000 && count < 6000; step++) {
+        pos_entry entry = entry_of((pos_kind)(next_chance() % POS_KIND_COUNT), 0x0200,
+                                   next_chance() % 4, next_chance() % 60);
+        static const uint16_t types[] = {0x0100, 0x0200, 0x0220, 0x0320, 0x0400, 0x0500};
+        entry.mti = types[next_chance() % 6];
+        entry.tid[0] = (char)('0' + next_chance() % 3);
+        entry.outcome = (uint8_t)(next_chance() % POS_OUTCOME_COUNT);
+        if (next_chance() % 3 != 0) entry.outcome = POS_OUTCOME_APPROVED;
+        entry.original = next_chance() % 4 == 0 ? 0 : next_chance() % (count + 2);
+        entry.amount_minor = (int64_t)(next_chance() % 1000);
+        entry.flags = next_chance() & (POS_FLAG_FINAL | POS_FLAG_FOREIGN | POS_FLAG_PAN);
+        if (next_chance() % 8 == 0) entry.flags |= POS_FLAG_BATCH_OPENED | POS_FLAG_BATCH_CLOSED;
+        entry.received_at_ns = (int64_t)step * DAY_NS / 64;
+        entry.sequence = pos_state_sequence(state) + 1;
+        const pos_status status = pos_state_apply(state, &entry);
+        CHECK(status == POS_OK || status == POS_STATE_FULL || status == POS_ENTRY_FORM);
+        if (status == POS_OK) kept[count++] = entry;
+    }
+    CHECK(count == 6000);
+    pos_state *again = made(1024, 1024);
+    for (uint32_t index = 0; index < count; index++) {
+        CHECK(pos_state_apply(again, &kept[index]) == POS_OK);
+    }
+    uint8_t left[16];
+    uint8_t right[16];
+    pos_state_digest(state, left);
+    pos_state_digest(again, right);
+    CHECK(memcmp(left, right, 16) == 0);
+    pos_state_destroy(state);
+    pos_state_destroy(again);
+}
+
 static void limits_outside_of_their_range_are_refused(void)
 {
     pos_state *state = NULL;
@@ -330,12 +388,14 @@ int main(void)
 {
     the_index_finds_what_is_in_it_and_nothing_else();
     totals_follow_voids_refunds_and_reversals();
+    an_old_posting_is_not_of_a_new_batch_of_its_number();
     a_closing_batch_forgets_what_is_old_and_only_that();
     slots_are_used_again_and_again();
     a_full_state_forgets_nothing_and_can_still_be_settled();
     entries_that_contradict_themselves_are_refused();
     strangers_leave_no_trace();
     the_digest_sees_every_fact();
+    any_entries_are_folded_or_refused();
     limits_outside_of_their_range_are_refused();
     return 0;
 }
