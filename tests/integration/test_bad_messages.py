@@ -7,19 +7,15 @@ for each row, its message made wrong in one way; then an echo, which must be ans
 from __future__ import annotations
 
 import re
-import socket
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from integration.acquirer import Engine, engine_in
 from oracle.bad import Bench, Row, made, rows_of
 from oracle.codec import Codec
 from oracle.host import parse
-from posengine.demonstrate import players
+from posengine.simulate import Identity
 
 BAD = Path(__file__).parents[1] / "vectors" / "bad"
 TABLES = sorted(BAD.glob("*.md"))
@@ -38,101 +34,6 @@ SPECIAL = {  # TID -> what the roster says of it
     "echo": ("90000007", ""),
 }
 BOUND_TPDU = bytes.fromhex("6000031234")
-ANSWER_S_MAX = 5.0
-
-
-@dataclass
-class Engine:
-    """A running engine, its address and its log."""
-
-    address: tuple[str, int]
-    log: Path
-
-    def exchange(self, frame: bytes) -> bytes | None:
-        """The answer on a line of its own; None where the line is closed instead."""
-        with socket.create_connection(self.address, timeout=ANSWER_S_MAX) as line:
-            line.sendall(frame)
-            answer = b""
-            while len(answer) < 2 or len(answer) < 2 + int.from_bytes(answer[:2], "big"):
-                try:
-                    some = line.recv(4096)
-                except ConnectionResetError:
-                    return None
-                if not some:
-                    return None
-                answer += some
-            return answer
-
-    def log_after(self, offset: int, word: str) -> str:
-        """What was logged behind ``offset``, once ``word`` is in it or time is up."""
-        end_at = time.monotonic() + 2.0
-        while True:
-            said = self.log.read_text(encoding="utf-8", errors="replace")[offset:]
-            if word in said or time.monotonic() > end_at:
-                return said
-            time.sleep(0.01)
-
-
-@contextmanager
-def engine_in(home: Path, tids: list[str]) -> Iterator[Engine]:
-    """An engine with these terminals and the special ones, in ``home``."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    roster = [f'[[merchant]]\nmid = "{MID}"\nname = "示例商户"\n']
-    everyone = [(tid, "") for tid in tids] + list(SPECIAL.values())
-    roster += [f'[[terminal]]\ntid = "{tid}"\nmid = "{MID}"\n{more}\n' for tid, more in everyone]
-    (home / "roster.toml").write_text("\n".join(roster), encoding="utf-8")
-    (home / "policy.toml").write_text((BAD / "policy.toml").read_text(encoding="utf-8"))
-    rows = "".join(f"{tid},{MID},{TMK.hex()}\n" for tid, _ in everyone)
-    (home / "terminals.csv").write_text("tid,mid,tmk\n" + rows, encoding="ascii")
-    (home / "master.key").write_text("11" * 32)
-    (home / "master.key").chmod(0o600)
-    config = home / "posengine.toml"
-    config.write_text(
-        f"""
-[engine]
-spec = "unionpay-terminal"
-roster = "roster.toml"
-policy = "policy.toml"
-master_key = "master.key"
-key_file = "terminals.keys"
-[journal]
-path = "journal"
-keystore = "working.keys"
-volume_size_max = 16777216
-[front]
-listen = ["127.0.0.1:{port}"]
-control = "control.sock"
-[limits]
-postings_max = 4096
-repeats_max = 4096
-terminals_max = 256
-"""
-    )
-    done = players.run(
-        players.verb("keys", "import", "--config", str(config), str(home / "terminals.csv"))
-    )
-    assert done.returncode == 0, done.stderr
-    command = players.verb("serve", "--config", str(config), "--alone")
-    player = players.start("engine", command, home=home)
-    try:
-        players.wait_until(
-            player,
-            lambda: _listens(port),
-            seconds_max=30,
-            clock=time.monotonic,
-            sleep=time.sleep,
-        )
-        yield Engine(("127.0.0.1", port), player.words)
-    finally:
-        code = player.end()
-    assert code == 0, player.last_words()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_there_are_five_bad_messages_of_each_kind() -> None:
@@ -146,7 +47,10 @@ def test_bad_messages_get_their_answer_and_a_reason_in_the_log(table: Path, tmp_
     tids = [f"{number:08d}" for number in range(1, len(rows) + 1)]
     codec = Codec("unionpay-terminal")
     wrong = []
-    with engine_in(tmp_path, tids) as engine:
+    special = dict(SPECIAL.values())
+    terminals = [Identity(tid, MID, TMK) for tid in [*tids, *special]]
+    policy = (BAD / "policy.toml").read_text(encoding="utf-8")
+    with engine_in(tmp_path, terminals, policy=policy, roster=special) as engine:
         echo = Bench(SPECIAL["echo"][0], MID, TMK, engine.exchange)
         other = Bench(SPECIAL["other"][0], MID, TMK, engine.exchange)
         for row, tid in zip(rows, tids, strict=True):

@@ -29,6 +29,9 @@ DRAWS_PER_S = 4
 def demo(
     transactions: Annotated[int, typer.Option("-n", min=200, help="交易总数")] = 50_000,
     terminals: Annotated[int, typer.Option(min=2, max=5000, help="终端数")] = 200,
+    rate: Annotated[
+        float, typer.Option(min=0, help="Transactions a second; 0: all out. 每秒笔数")
+    ] = 1_000.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same day. 随机种子")] = 1,
     faults: Annotated[str, typer.Option(help="Rates, as in simulate. 故障率")] = FAULTS,
     home: Annotated[Path, typer.Option(help="Directory of all files. 目录")] = Path("build/demo"),
@@ -56,6 +59,7 @@ def demo(
         transactions=QUICK_TRANSACTIONS if quick else transactions,
         terminals=terminals,
         seed=seed,
+        rate=rate,
         faults=faults,
         workers=workers,
     )

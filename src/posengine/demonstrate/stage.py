@@ -161,6 +161,7 @@ key_file = "terminals.keys"
 [journal]
 path = "journal"
 keystore = "working.keys"
+volume_size_max = 268435456
 
 [front]
 listen = ["{stage.address}"]
