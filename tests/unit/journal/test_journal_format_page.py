@@ -1,7 +1,7 @@
 """Goal: the pages about the journal say what is so.
 
 Method: the table of docs/reference/journal_format.md against a page's own directory; the Python of
-docs/howto/look_after_the_journal.md, run.
+docs/howto/look_after_the_journal.md and of docs/reference/python.md, run.
 """
 
 from __future__ import annotations
@@ -45,3 +45,11 @@ def test_the_example_sums_the_approved_sales(
     names: dict[str, object] = {}
     exec(compile(block, "look_after_the_journal.md", "exec"), names)
     assert names["total"] == 107
+
+
+def test_the_example_of_the_reference_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = (DOCS / "reference" / "python.md").read_text().split("\n## The journal", 1)[1]
+    (block,) = re.findall(r"^```python\n(.*?)^```", section.split("\n## ")[0], re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "python.md", "exec"), {})
+    assert (tmp_path / "a-journal" / "meta").exists()
