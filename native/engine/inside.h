@@ -238,6 +238,8 @@ void keyring_close(pos_engine *engine);
 void keyring_find(const pos_engine *engine, const pos_terminal *terminal,
                   pos_mac_algorithm algorithm, pos_key *mak_out, pos_key *old_out);
 /* New working keys, put into the store; on disk after keyring_commit. */
+/* Whether an answer of the dialect can carry working keys at all. */
+bool keyring_has_place(const pos_engine *engine);
 pos_status keyring_make(pos_engine *engine, const pos_slot *slot, sign_on_block *block_out);
 /* The first message under the newest key has come: the old one is dropped. */
 void keyring_confirm(pos_engine *engine, const pos_terminal *terminal, const pos_key *mak);

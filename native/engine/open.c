@@ -178,6 +178,7 @@ static pos_slice kept_block(const pos_engine *engine, const pos_entry *entry)
  * signs on. But a key store that was exchanged must not go unseen. */
 static void check_keys(pos_engine *engine, const uint64_t *sign_ons)
 {
+    if (!keyring_has_place(engine)) return;
     for (size_t index = 0; index < pos_roster_count(engine->roster); index++) {
         pos_entry entry;
         if (sign_ons[index] == 0) continue;

@@ -66,7 +66,7 @@ static pos_cause supply(pos_engine *engine, pos_slot *slot, settle_work *work)
     const pos_decision *decision = &work->decision;
     work->private_62_size = 0;
     work->block.size = 0;
-    if (decision->makes_keys) {
+    if (decision->makes_keys && keyring_has_place(engine)) {
         if (keyring_make(engine, slot, &work->block) != POS_OK) return POS_CAUSE_KEYSTORE;
         assert(work->block.size <= sizeof work->private_62);
         pos_copy(work->private_62, work->block.bytes, work->block.size);
@@ -256,6 +256,15 @@ static pos_status carry_out(pos_engine *engine, pos_slot *slot, settle_work *wor
     return status;
 }
 
+/* Where a dialect has no batch numbers, the terminal's open batch is meant. */
+static void take_open_batch(const pos_engine *engine, pos_slot *slot)
+{
+    if (pos_spec_role_field(engine->spec, POS_ROLE_BATCH) != 0) return;
+    const pos_terminal_state *ours =
+        pos_state_terminal(engine->state, slot->request.tid, slot->request.mid);
+    if (ours != NULL) slot->request.batch = ours->batch;
+}
+
 pos_status settle_one(pos_engine *engine, pos_slot *slot)
 {
     assert(engine != NULL && slot != NULL);
@@ -269,6 +278,7 @@ pos_status settle_one(pos_engine *engine, pos_slot *slot)
         work.template_size = 0;
         work.private_62_size = 0;
         work.block.size = 0; /* a repeat makes no keys, whatever the stack holds */
+        take_open_batch(engine, slot);
         pos_decide(&slot->request, slot->terminal, engine->state, engine->policy, engine->now_ns,
                    &work.decision);
         if (engine->decide != NULL) ask_apply(slot, &work.decision);

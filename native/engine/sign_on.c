@@ -98,6 +98,11 @@ static pos_status layout_of(const pos_engine *engine, unsigned network,
     return pos_key_block_layout_check(layout_out);
 }
 
+bool keyring_has_place(const pos_engine *engine)
+{
+    return pos_spec_role_field(engine->spec, POS_ROLE_PRIVATE_62) != 0;
+}
+
 pos_status keyring_make(pos_engine *engine, const pos_slot *slot, sign_on_block *block_out)
 {
     assert(slot->terminal != NULL && block_out != NULL);

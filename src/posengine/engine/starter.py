@@ -16,7 +16,7 @@ CONFIGURATION = """\
 
 [engine]
 spec = "unionpay-terminal"    # a shipped dialect (posengine spec list), or a TOML file. 报文方言
-# spec_settings = { tpdu = "6000030000" }   # settings of the dialect
+# spec_settings = { "frame.tpdu_default" = "6000030000" }  # posengine spec settings
 roster = "roster.toml"        # merchants and terminals, .toml or .csv. 商户与终端
 policy = "policy.toml"        # what is approved and declined. 授权规则
 key_file = "terminals.keys"   # terminal master keys, sealed. 终端主密钥（加密）
