@@ -185,6 +185,10 @@ def test_dead_letters_are_listed_retried_and_events_sent_again(home: Path) -> No
         again = posengine("dispatch", "resend", *words)
         assert json.loads(again.stdout)["taken"] == [1, 2, 3, 4, 6, 7, 9]
         assert sorted(receiver.ids[before:]) == sorted(set(receiver.ids))
+    words = ("--config", path, "--only", "books", "--from", 1, "--to", 2)
+    files = posengine("dispatch", "resend", *words)
+    assert files.returncode == 2 and "dispatch rebuild" in files.stderr
+    assert not (home / "out").exists()
     sent = posengine("dispatch", "sent", "--config", path, "--only", "shop", "--format", "json")
     assert {each["outcome"] for each in json.loads(sent.stdout)} == {"taken", "refused"}
 

@@ -9,6 +9,7 @@ body), ``later`` (429 with Retry-After), ``move`` (302), ``cut-after`` (taken, a
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +24,12 @@ class Receiver:
     """A context manager; ``events`` are (id, body) in the order of being taken."""
 
     def __init__(
-        self, secret: str, plan: Plan = lambda index, event_id: 200, *, port: int = 0
+        self,
+        secret: str,
+        plan: Plan = lambda index, event_id: 200,
+        *,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.events: list[tuple[str, bytes]] = []
         self.forged = 0
@@ -51,6 +57,8 @@ class Receiver:
                 pass  # a client that was killed
 
         self._server = Server(("127.0.0.1", port), Customer)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}

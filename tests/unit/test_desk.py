@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from posengine.desk import CheckpointBackward, CheckpointForeign, Desk, DeskError, DeskHeld
+from posengine.desk import CheckpointBackward, CheckpointForeign, Desk, DeskError, DeskHeld, store
 from posengine.desk.schema import MIGRATIONS, SCHEMA_VERSION
 
 OURS = "0a" * 16
@@ -99,6 +99,21 @@ def test_deliveries_come_back_oldest_first_and_cut_to_size(desk: Desk) -> None:
     kept = desk.deliveries("shop", count_max=2)
     assert [(sent.attempt, sent.outcome) for sent in kept] == [(2, "busy"), (3, "taken")]
     assert {len(sent.detail) for sent in kept} == {500}
+
+
+def test_old_deliveries_go_and_those_of_others_stay(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "DELIVERIES_KEPT_MAX", 8)
+    for number in range(1, 41):
+        desk.record_delivery(
+            "shop" if number > 3 else "other", journal_id=OURS, sequences=(number, number),
+            entry_count=1, attempt=1, outcome="taken", detail="",
+        )
+        kept = len(desk.deliveries("shop", count_max=1000))
+        assert kept <= 8 + 2 and (number < 12 or kept >= 8)
+    assert desk.deliveries("shop")[-1].sequence_last == 40
+    assert len(desk.deliveries("other")) == 3
 
 
 def test_the_same_file_for_the_same_date_is_told(desk: Desk) -> None:

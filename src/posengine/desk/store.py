@@ -31,6 +31,7 @@ from posengine.errors import PosError, Whose
 
 BUSY_TIMEOUT_S_MAX = 10.0  # another process commits in milliseconds; ten seconds is a fault
 NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it becomes part of a file's name
+DELIVERIES_KEPT_MAX = 100_000  # attempts a consumer; the journal and the checkpoint say the rest
 DETAIL_SIZE_MAX = 500  # characters of what a customer's server said: enough to see why
 
 
@@ -173,15 +174,25 @@ class Desk:
         outcome: str,
         detail: str,
     ) -> None:
-        """Keep that ``sequences`` (first, last) were offered, and what became of it."""
+        """Keep that ``sequences`` (first, last) were offered, and what became of it.
+
+        Of the oldest attempts all but ``DELIVERIES_KEPT_MAX`` go, a quarter at a time.
+        """
         with self._transaction() as connection:
-            connection.execute(
+            cursor = connection.execute(
                 "INSERT INTO deliveries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     name, journal_id, *sequences, entry_count, attempt, outcome,
                     detail[:DETAIL_SIZE_MAX], self._clock_ns(),
                 ),
             )
+            assert cursor.lastrowid is not None
+            if cursor.lastrowid % (DELIVERIES_KEPT_MAX // 4) == 0:
+                connection.execute(
+                    "DELETE FROM deliveries WHERE name = ?1 AND id <= (SELECT id FROM deliveries"
+                    " WHERE name = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+                    (name, DELIVERIES_KEPT_MAX),
+                )
 
     def deliveries(self, name: str, *, count_max: int = 100) -> list[Delivery]:
         """The newest attempts of ``name``, oldest first."""

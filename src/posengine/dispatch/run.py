@@ -20,6 +20,7 @@ from posengine.dispatch.signature import read_secrets
 from posengine.dispatch.subscription import Subscription, WebhookSettings
 from posengine.dispatch.webhook import Waits, Webhook
 from posengine.replay import Replay, ReplayPage, Source
+from posengine.settings import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,12 @@ def resend(
 
     Raises:
         SinkBusy: the customer does not answer; what was sent before is sent.
+        SettingsError: the subscription has files, which are built again instead.
     """
+    if not isinstance(subscription.sink, WebhookSettings):
+        raise SettingsError(
+            f"{subscription.name} has files: `posengine dispatch rebuild` writes a date's again"
+        )
     taken: list[int] = []
     refused: list[tuple[int, str]] = []
     with closing(open_sink(subscription, journal, world=world)) as sink:
