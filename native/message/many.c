@@ -19,12 +19,14 @@ static bool offsets_ascend(const uint64_t *offsets, size_t count, size_t size)
     return offsets[count] <= size;
 }
 
-static uint64_t number_of(const pos_spec *spec, const pos_message *message, pos_role role)
+/* At most 18 digits; what is past `most` has no place in its column and is 0. */
+static uint64_t number_of(const pos_spec *spec, const pos_message *message, pos_role role,
+                          uint64_t most)
 {
     pos_view view;
     uint64_t value;
     if (!pos_role_view(spec, message, role, &view)) return 0;
-    return pos_view_number(&view, &value) ? value : 0;
+    return pos_view_number(&view, &value) && value <= most ? value : 0;
 }
 
 /* Blank-padded text of `size` characters; what is longer loses its end. */
@@ -51,13 +53,15 @@ static void facts_write(const pos_spec *spec, const pos_message *message, size_t
         columns->bitmap[2 * row + 1] = message->bitmap[1];
     }
     if (columns->stan != NULL) {
-        columns->stan[row] = (uint32_t)number_of(spec, message, POS_ROLE_STAN);
+        columns->stan[row] = number_of(spec, message, POS_ROLE_STAN, UINT64_MAX);
     }
     if (columns->amount_minor != NULL) {
-        columns->amount_minor[row] = (int64_t)number_of(spec, message, POS_ROLE_AMOUNT);
+        columns->amount_minor[row] =
+            (int64_t)number_of(spec, message, POS_ROLE_AMOUNT, INT64_MAX);
     }
     if (columns->processing != NULL) {
-        columns->processing[row] = (uint32_t)number_of(spec, message, POS_ROLE_PROCESSING);
+        columns->processing[row] =
+            (uint32_t)number_of(spec, message, POS_ROLE_PROCESSING, UINT32_MAX);
     }
     if (columns->tid != NULL) text_of(spec, message, POS_ROLE_TID, columns->tid + 8 * row, 8);
     if (columns->mid != NULL) text_of(spec, message, POS_ROLE_MID, columns->mid + 15 * row, 15);

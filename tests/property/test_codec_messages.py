@@ -370,3 +370,36 @@ def test_short_values_of_fixed_fields_are_filled_alike(name: str, seed: int) -> 
     chosen = {number: value for number, value in short.items() if chance.random() < 0.5}
     version = max(codec.spec["message"]["version"], 0)
     assert spec.build(f"{version}200", chosen) == codec.build(f"{version}200", chosen)
+
+
+@pytest.mark.parametrize("name", dialect_names())
+@settings(max_examples=10, deadline=None)
+@given(seed=SEEDS)
+def test_columns_say_what_messages_say(name: str, seed: int) -> None:
+    spec, codec = both(name)
+    chance = random.Random(seed)
+    rows = []
+    for _ in range(20):
+        mti, values = random_message(chance, codec)
+        try:
+            body = spec.build(mti, values)
+        except FieldValue:
+            continue
+        rows.append(body if chance.random() < 0.5 else changed(chance, body))
+    columns = spec.parse_many(b"".join(rows), list(itertools.accumulate(map(len, rows), initial=0)))
+    for row, body in enumerate(rows):
+        message, fault = spec.parse_partly(body)
+        assert columns.mti[row] == message.mti.number
+        assert columns.status_names()[row] == (fault.status if fault else "OK")
+        assert columns.fault_field[row] == (fault.field if fault else 0)
+        assert columns.fault_part[row] == (fault.part if fault else 0)
+        assert columns.fault_offset[row] == (fault.offset if fault else 0)
+        assert [number for number in spec.fields if columns.has(number)[row]] == list(message)
+        for number in message:
+            place = message.place(number)
+            assert columns.field_offset[row, number] == place.offset
+            assert columns.field_size[row, number] == place.size
+        assert columns.stan[row] == int(message.stan or 0)
+        assert columns.amount_minor[row] == (message.amount or 0)
+        width = columns.tid.dtype.itemsize
+        assert columns.tid[row].ljust(width) == (message.tid or "").encode().ljust(width)[:width]

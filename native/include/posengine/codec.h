@@ -262,7 +262,7 @@ POS_API void pos_message_mac_cover(const pos_spec *spec, const pos_message *mess
 typedef struct pos_columns {
     uint16_t *mti;
     uint64_t *bitmap; /* two words a message */
-    uint32_t *stan;
+    uint64_t *stan; /* six digits; twelve in ISO 8583:2003 */
     int64_t *amount_minor;
     uint32_t *processing;
     char *tid; /* 8 bytes a message */

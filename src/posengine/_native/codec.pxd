@@ -117,7 +117,7 @@ cdef extern from "posengine/codec.h" nogil:
     ctypedef struct pos_columns:
         uint16_t *mti
         uint64_t *bitmap
-        uint32_t *stan
+        uint64_t *stan
         int64_t *amount_minor
         uint32_t *processing
         char *tid

@@ -165,7 +165,7 @@ cdef class Core:
         cdef pos_columns into
         cdef uint16_t[::1] mti = columns["mti"]
         cdef uint64_t[:, ::1] bitmap = columns["bitmap"]
-        cdef uint32_t[::1] stan = columns["stan"]
+        cdef uint64_t[::1] stan = columns["stan"]
         cdef int64_t[::1] amount = columns["amount_minor"]
         cdef uint32_t[::1] processing = columns["processing"]
         cdef uint8_t[:, ::1] tid = columns["tid"]

@@ -27,7 +27,7 @@ class Columns:
 
     mti: NDArray[np.uint16]  # BCD: 0x0200
     bitmap: NDArray[np.uint64]  # (n, 2); field f is bit (f - 1) % 64 of word (f - 1) // 64
-    stan: NDArray[np.uint32]
+    stan: NDArray[np.uint64]  # six digits; twelve in ISO 8583:2003
     amount_minor: NDArray[np.int64]
     processing: NDArray[np.uint32]
     tid: NDArray[np.bytes_]  # S8
@@ -65,7 +65,7 @@ class Columns:
 
 _TEXT = {"tid": 8, "mid": 15, "rrn": 12, "response": 2}
 _DTYPES = {
-    "mti": "u2", "bitmap": "u8", "stan": "u4", "amount_minor": "i8", "processing": "u4",
+    "mti": "u2", "bitmap": "u8", "stan": "u8", "amount_minor": "i8", "processing": "u4",
     "field_offset": "u2", "field_size": "u2", "status": "u1", "fault_field": "u2",
     "fault_part": "u2", "fault_offset": "u4",
 }

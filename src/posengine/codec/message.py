@@ -82,7 +82,11 @@ class Message(Mapping[int, "str | bytes"]):
     __slots__ = ("_facts", "_fields", "_roles", "_values", "parsed")
 
     def __init__(
-        self, parsed: Parsed, *, facts: Mapping[int, FieldFacts], roles: Mapping[str, int]
+        self,
+        parsed: Parsed,
+        *,
+        facts: Mapping[int, FieldFacts],
+        roles: Mapping[str, tuple[int, str]],
     ) -> None:
         self.parsed = parsed
         self._fields: list[int] | None = None  # counted when first asked for
@@ -157,12 +161,15 @@ class Message(Mapping[int, "str | bytes"]):
 
     @property
     def amount(self) -> int | None:
-        """Amount in minor units."""
+        """Amount in minor units; None too where it is no number."""
         text = self._text("amount")
-        return None if text is None else int(text)
+        return int(text) if text and text.isascii() and text.isdecimal() else None
 
     def _text(self, role: str) -> str | None:
-        value = self.get(self._roles.get(role, 0))
+        field, part = self._roles.get(role, (0, ""))
+        value = self.get(field)
+        if value is not None and part:
+            value = self.parts(field).get(part)
         if value is None:
             return None
         return value if isinstance(value, str) else value.decode("ascii", "surrogateescape")

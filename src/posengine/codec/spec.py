@@ -66,11 +66,8 @@ class Spec:
         self.name = self._core.name()
         self.digest = self._core.digest().hex()
         self._fields = MappingProxyType({each.number: each for each in self._core.fields()})
-        self._roles = {
-            role: int(place)
-            for role, place in document.get("roles", {}).items()
-            if str(place).isdecimal()
-        }
+        places = {role: str(at).partition(".") for role, at in document.get("roles", {}).items()}
+        self._roles = {role: (int(field), part) for role, (field, _, part) in places.items()}
 
     @classmethod
     def load(
