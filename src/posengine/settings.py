@@ -105,6 +105,10 @@ class Table:
                 raise self.fault(f"{key}.{name}", f"{value!r} is not a string")
         return dict(values)
 
+    def free(self, key: str) -> dict[str, object]:
+        """A table whose values another reader judges; empty where it is absent."""
+        return dict(self._take(key, dict, "a table", {}))
+
     def value(self, key: str) -> object:
         """Whatever is there, or None: for a key of more than one type."""
         return self._left.pop(key, None)

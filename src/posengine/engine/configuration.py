@@ -33,7 +33,8 @@ class Configuration:
     file: Path
     spec: str
     """Name of a shipped dialect, or the path of a TOML file."""
-    spec_settings: dict[str, str]
+    spec_settings: dict[str, object]
+    """As ``Spec.load`` takes them: path in the dialect -> value."""
     roster: Path
     policy: Path
     downloads: Path | None
@@ -94,7 +95,7 @@ def read_configuration(file: str | Path) -> Configuration:
     configuration = Configuration(
         file=Path(file),
         spec=_spec_of(engine),
-        spec_settings=engine.mapping("spec_settings"),
+        spec_settings=engine.free("spec_settings"),
         roster=engine.path("roster"),
         policy=engine.path("policy"),
         downloads=engine.path("downloads") if "downloads" in engine else None,

@@ -48,6 +48,22 @@ def test_every_commented_setting_is_a_setting(home: Path) -> None:
     assert configuration.engine["volumes_max"] == 64
 
 
+def test_settings_of_the_dialect_reach_the_image(home: Path) -> None:
+    """Text and numbers; what the dialect does not allow stops the start."""
+    file = home / "posengine.toml"
+    plain = compile_images(read_configuration(file)).spec
+    text = file.read_text("utf-8")
+    line = '"layout.f59.length_size" = {}, "mac.output" = "raw"'
+    for size, is_allowed in (("2", True), ("7", False)):
+        settings = f"spec_settings = {{ {line.format(size)} }}"
+        file.write_text(text.replace("# spec_settings", f"{settings}\n# spec_settings"), "utf-8")
+        if is_allowed:
+            assert compile_images(read_configuration(file)).spec != plain
+        else:
+            with pytest.raises(ImageForm, match="length_size"):
+                compile_images(read_configuration(file))
+
+
 def test_init_overwrites_nothing(home: Path) -> None:
     before = (home / "master.key").read_bytes()
     with pytest.raises(SettingsError, match="is there already"):
