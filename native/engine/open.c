@@ -282,6 +282,21 @@ static pos_status open_keyring(pos_engine *engine, const pos_engine_options *opt
     return keyring_open(engine, path);
 }
 
+/* What recovery found, or why the journal is refused, is for the operator to read. */
+static pos_status open_journal(pos_engine *engine, const pos_engine_options *options)
+{
+    char words[POS_JOURNAL_WORDS];
+    const pos_status status = pos_journal_open_told(options->journal_path, &options->journal,
+                                                    &engine->journal, words);
+    if (words[0] != '\0') {
+        const bool is_open = status == POS_OK;
+        pos_engine_log(engine, is_open ? "info" : "error",
+                       is_open ? "journal_recovered" : "journal_refused", "status=%s words=\"%s\"",
+                       pos_status_name(status), words);
+    }
+    return status;
+}
+
 static pos_status open_parts(pos_engine *engine, const pos_engine_options *options)
 {
     const pos_engine_images from = {.spec = options->spec,
@@ -300,9 +315,7 @@ static pos_status open_parts(pos_engine *engine, const pos_engine_options *optio
                                       .repeats_max = options->repeats_max,
                                       .repeat_window_h = options->repeat_window_h};
     if (status == POS_OK) status = pos_state_create(&limits, &engine->state);
-    if (status == POS_OK) {
-        status = pos_journal_open(options->journal_path, &options->journal, &engine->journal);
-    }
+    if (status == POS_OK) status = open_journal(engine, options);
     if (status != POS_OK) return status;
     tell_journal(engine);
     return recover(engine);
