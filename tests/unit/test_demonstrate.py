@@ -223,10 +223,13 @@ class Clock:
         return self.now
 
 
-def test_commands_are_shown_as_a_person_types_them() -> None:
-    assert players.typed(players.verb("serve", "--config", "a b.toml")) == (
-        "posengine serve --config 'a b.toml'"
-    )
+def test_commands_are_shown_as_a_person_types_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = players.verb("serve", "--config", "a b.toml")
+    for found, program in (("/usr/bin/posengine", "posengine"), (None, "bin/posengine")):
+        monkeypatch.setattr("shutil.which", lambda _, found=found: found)
+        shown = players.typed(command)
+        assert shown.split(" ")[0].endswith(program)
+        assert shown.endswith("posengine serve --config 'a b.toml'")
 
 
 def test_the_independent_reader_is_found_in_a_checkout_only(tmp_path: Path) -> None:

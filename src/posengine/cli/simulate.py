@@ -16,10 +16,14 @@ from rich.table import Table
 from rich.text import Text
 
 from posengine.errors import PosError
-from posengine.simulate import FAULT_NAMES, Faults, Options, Plan, Report
-from posengine.simulate.terminals import choose_terminals, make_terminals, read_terminals
-from posengine.simulate.terminals import write_terminals as write_terminals_file
-from posengine.simulate.workers import run_fleet
+from posengine.simulate import FAULT_NAMES, Faults, Identity, Options, Plan, Report
+from posengine.simulate.terminals import (
+    choose_terminals,
+    make_terminals,
+    read_terminals,
+    write_terminals,
+)
+from posengine.simulate.workers import Beliefs, run_fleet
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 FOUND = 1
@@ -27,40 +31,47 @@ DISAGREEMENTS_SHOWN_MAX = 10
 DRAWS_PER_S = 5
 
 
+# ---- what can be asked --------------------------------------------------------------------------
+Address = Annotated[str, typer.Argument(metavar="HOST:PORT", help="Where the host listens. 主机")]
+Keys = Annotated[Path, typer.Option(help="Terminals: tid,mid,tmk. Test keys only. 终端与主密钥")]
+Terminals = Annotated[str, typer.Option(help="The first N of the file, or TIDs. 终端数或终端号")]
+Make = Annotated[int, typer.Option(help="First write --keys with so many terminals. 生成终端")]
+Count = Annotated[int, typer.Option("--transactions", "-n", help="Of all terminals. 交易总数")]
+Rate = Annotated[float, typer.Option(help="Transactions a second; 0: all out. 每秒笔数")]
+Rates = Annotated[str, typer.Option(help=f"{', '.join(FAULT_NAMES)}, as in lost=0.01. 故障率")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same days. 随机种子")]
+Settle = Annotated[bool, typer.Option(help="Close every batch at the end. 结算")]
+Every = Annotated[int, typer.Option(min=1, max=900, help="Transactions of a batch. 每批笔数")]
+Timeout = Annotated[float, typer.Option(help="Seconds to wait for an answer. 应答超时")]
+Deadline = Annotated[float, typer.Option(help="Seconds for all; 0: none. 总时限")]
+Drop = Annotated[bool, typer.Option(help="After three tries drop a reversal, not keep it.")]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes. 进程数")]
+Dialect = Annotated[str, typer.Option(help="Name or file. 报文规范")]
+BeliefsFile = Annotated[
+    Path | None, typer.Option(help="Write what the terminals believe, as JSON. 终端记录")
+]
+Form = Annotated[str, typer.Option("--format", help="text or json. 输出格式")]
+
+
 @app.command()
 def simulate(
-    address: Annotated[
-        str, typer.Argument(metavar="HOST:PORT", help="Where the host listens. 主机地址")
-    ],
-    keys: Annotated[
-        Path,
-        typer.Option(help="File of terminals: tid,mid,tmk. Test keys only. 终端与主密钥"),
-    ] = Path("terminals.csv"),
-    terminals: Annotated[
-        str, typer.Option(help="The first N of the file, or TIDs with commas. 终端数或终端号")
-    ] = "",
-    make: Annotated[
-        int, typer.Option(help="First write --keys with so many made terminals. 生成终端文件")
-    ] = 0,
-    transactions: Annotated[int, typer.Option("-n", help="Of all terminals. 交易总数")] = 1000,
-    rate: Annotated[float, typer.Option(help="Transactions a second; 0: all out. 速率")] = 0.0,
-    faults: Annotated[
-        str, typer.Option(help=f"Rates: {', '.join(FAULT_NAMES)}, as in lost=0.01. 故障率")
-    ] = "",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same days. 随机种子")] = 1,
-    settle: Annotated[bool, typer.Option(help="Close every batch at the end. 结算")] = True,
-    settle_every: Annotated[int, typer.Option(help="Transactions of a batch. 每批笔数")] = 400,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer. 应答超时")] = 60.0,
-    deadline: Annotated[float, typer.Option(help="Seconds for all; 0: none. 总时限")] = 0.0,
-    drop_reversal: Annotated[
-        bool, typer.Option(help="After three tries drop a reversal instead of keeping it.")
-    ] = False,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes. 进程数")] = 1,
-    dialect: Annotated[str, typer.Option(help="Name or file. 报文规范")] = "unionpay-terminal",
-    beliefs: Annotated[
-        Path | None, typer.Option(help="Write what the terminals believe, as JSON. 终端记录")
-    ] = None,
-    form: Annotated[str, typer.Option("--format", help="text or json. 输出格式")] = "text",
+    address: Address,
+    keys: Keys = Path("terminals.csv"),
+    terminals: Terminals = "",
+    make: Make = 0,
+    transactions: Count = 1000,
+    rate: Rate = 0.0,
+    faults: Rates = "",
+    seed: Seed = 1,
+    settle: Settle = True,
+    settle_every: Every = 400,
+    timeout: Timeout = 60.0,
+    deadline: Deadline = 0.0,
+    drop_reversal: Drop = False,
+    workers: Workers = 1,
+    dialect: Dialect = "unionpay-terminal",
+    beliefs: BeliefsFile = None,
+    form: Form = "text",
 ) -> None:
     """Run a fleet of UnionPay terminals and say where host and terminals disagree.
 
@@ -89,37 +100,53 @@ def simulate(
             answer_s_max=timeout,
             deadline_s=deadline,
         )
-        if make:
-            write_terminals_file(keys, make_terminals(make, merchants=max(1, make // 10), seed=1))
-        chosen = choose_terminals(read_terminals(keys), terminals)
+        chosen = _terminals(keys, terminals, make)
     except (ValueError, PosError) as error:
         print(f"posengine simulate: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
     console = Console(stderr=form == "json")
-    shown = _Shown(console)
-    with Live(console=console, refresh_per_second=DRAWS_PER_S, transient=True) as live:
-        shown.live = live
-        report, believed = run_fleet(
-            plan,
-            chosen,
-            dialect=dialect,
-            workers=workers,
-            clock=time.monotonic,
-            progress=shown.draw,
-        )
+    report, believed = _run(console, plan, chosen, dialect=dialect, workers=workers)
     if beliefs is not None:
         beliefs.write_text(json.dumps(believed), encoding="utf-8")
-    if form == "json":
-        print(json.dumps(report.as_json(), ensure_ascii=False))
-    else:
-        console.print(picture(report))
-        _print_responses(console, report)
+    _say(console, report, form)
     if report.disagreement_count:
         again = _command(address, keys, faults, seed, transactions, len(chosen), settle_every)
         _print_disagreements(Console(stderr=True), report, again)
         raise typer.Exit(FOUND)
 
 
+def _terminals(keys: Path, choice: str, make: int) -> list[Identity]:
+    """Those of the file that were chosen. Raises: TerminalsFault."""
+    if make:
+        write_terminals(keys, make_terminals(make, merchants=max(1, make // 10), seed=1))
+    return choose_terminals(read_terminals(keys), choice)
+
+
+def _run(
+    console: Console, plan: Plan, terminals: list[Identity], *, dialect: str, workers: int
+) -> tuple[Report, Beliefs]:
+    shown = _Shown(console)
+    with Live(console=console, refresh_per_second=DRAWS_PER_S, transient=True) as live:
+        shown.live = live
+        return run_fleet(
+            plan,
+            terminals,
+            dialect=dialect,
+            workers=workers,
+            clock=time.monotonic,
+            progress=shown.draw,
+        )
+
+
+def _say(console: Console, report: Report, form: str) -> None:
+    if form == "json":
+        print(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        console.print(picture(report))
+        _print_responses(console, report)
+
+
+# ---- what is shown ------------------------------------------------------------------------------
 class _Shown:
     """Draws a few times a second, whatever the fleet reports."""
 

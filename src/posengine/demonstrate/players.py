@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,10 +63,12 @@ def verb(*words: str) -> list[str]:
 
 
 def typed(command: Sequence[str]) -> str:
-    """The command as a person types it."""
+    """The command as a person types it here: by its path where the shell would not find it."""
     words = list(command)
     if words[:3] == [sys.executable, "-m", "posengine"]:
-        words = ["posengine", *words[3:]]
+        beside = Path(sys.executable).with_name("posengine")
+        is_found = shutil.which("posengine") is not None or not beside.exists()
+        words = ["posengine" if is_found else os.path.relpath(beside), *words[3:]]
     return shlex.join(words)
 
 

@@ -8,7 +8,6 @@ program that has a journal open must not be copied.
 from __future__ import annotations
 
 import multiprocessing
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.queues import Queue
@@ -48,7 +47,8 @@ def run_fleet(
     clock: Callable[[], float],
     progress: Callable[[Report], None] | None = None,
 ) -> tuple[Report, Beliefs]:
-    """Runs the plan to its end. Raises: Address, WorkerFault."""
+    """Runs the plan to its end. With several workers ``clock`` goes to each by its name, so it is
+    a function of a module. Raises: Address, WorkerFault."""
     if workers == 1:
         fleet = Fleet(
             plan, identities, dialect=load_dialect(dialect), clock=clock, progress=progress
@@ -61,7 +61,7 @@ def run_fleet(
         share = _share(plan, len(identities), workers, worker)
         some = identities[worker::workers]
         process = context.Process(
-            target=_work, args=(worker, share, some, dialect, words), daemon=True
+            target=_work, args=(worker, share, some, dialect, clock, words), daemon=True
         )
         process.start()
         processes.append(process)
@@ -117,21 +117,24 @@ def _sum(reports: Mapping[int, Report]) -> Report:
 
 
 def _work(
-    worker: int, plan: Plan, identities: Sequence[Identity], dialect: str, words: Queue[_Word]
+    worker: int,
+    plan: Plan,
+    identities: Sequence[Identity],
+    dialect: str,
+    clock: Callable[[], float],
+    words: Queue[_Word],
 ) -> None:
     told_at = 0.0
 
     def tell(report: Report) -> None:
         nonlocal told_at
-        now = time.monotonic()
+        now = clock()
         if now - told_at >= TELL_S:
             told_at = now
             words.put(_Word(worker, report))
 
     try:
-        fleet = Fleet(
-            plan, identities, dialect=load_dialect(dialect), clock=time.monotonic, progress=tell
-        )
+        fleet = Fleet(plan, identities, dialect=load_dialect(dialect), clock=clock, progress=tell)
         report = fleet.run()
         words.put(_Word(worker, report, beliefs(fleet.terminals)))
     except PosError as error:
