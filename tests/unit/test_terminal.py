@@ -420,6 +420,19 @@ def test_after_the_end_of_the_upload_the_terminal_signs_off_and_gets_a_new_batch
     assert bench.terminal.desk.batch == "000002"
 
 
+def test_a_terminal_that_forgot_its_batch_can_close_it_and_begin_anew(bench: Bench) -> None:
+    bench.run(bench.terminal.perform(SALE))
+    host, bench = bench.host, Bench()
+    bench.host = host  # the same host, a terminal without memory
+    bench.run(closing.clear(bench.terminal))
+    assert bench.mtis == ["0800", "0500", "0320", "0820"]
+    assert bench.sent[1][48] == "0" * 62 and bench.sent[2][60][8:] == "202"
+    assert bench.run(bench.terminal.perform(SALE)).state == "approved"
+    assert bench.terminal.desk.batch == "000002" and bench.sent[-1][11] == "000002"
+    assert bench.run(closing.settle(bench.terminal)) is True
+    assert bench.report.disagreements == []
+
+
 def test_a_host_that_lost_a_posting_is_found_at_settle(bench: Bench) -> None:
     bench.run(bench.terminal.perform(SALE))
     bench.host.clients[TID].postings.clear()

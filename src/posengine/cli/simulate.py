@@ -41,6 +41,7 @@ Rate = Annotated[float, typer.Option(help="Transactions a second; 0: all out. �
 Rates = Annotated[str, typer.Option(help=f"{', '.join(FAULT_NAMES)}, as in lost=0.01. 故障率")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same days. 随机种子")]
 Settle = Annotated[bool, typer.Option(help="Close every batch at the end. 结算")]
+Clear = Annotated[bool, typer.Option(help="First close what an interrupted run left. 清批")]
 Every = Annotated[int, typer.Option(min=1, max=900, help="Transactions of a batch. 每批笔数")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait for an answer. 应答超时")]
 Deadline = Annotated[float, typer.Option(help="Seconds for all; 0: none. 总时限")]
@@ -64,6 +65,7 @@ def simulate(
     faults: Rates = "",
     seed: Seed = 1,
     settle: Settle = True,
+    clear: Clear = False,
     settle_every: Every = 400,
     timeout: Timeout = 60.0,
     deadline: Deadline = 0.0,
@@ -96,6 +98,7 @@ def simulate(
             faults=Faults.parse(faults),
             options=Options(drops_reversal=drop_reversal),
             settles=settle,
+            clears=clear,
             settle_every=settle_every,
             answer_s_max=timeout,
             deadline_s=deadline,

@@ -21,6 +21,7 @@ from posengine.simulate.terminal import Terminal
 UPLOAD_DONE = frozenset({"00", "94"})
 DETAILS_PER_MESSAGE = 8
 ERROR_DIGIT = "3"
+CLEARING_STAN = 900_000
 ROUNDS_MAX = 8  # of a settle or an upload; a line that is worse than that is no line
 
 
@@ -47,6 +48,24 @@ def settle(terminal: Terminal, *, wrong_by: int = 0) -> Talk[bool]:
     return is_balanced
 
 
+def clear(terminal: Terminal) -> Talk[None]:
+    """Closes a batch that an interrupted run left open: this terminal remembers nothing of it.
+
+    It says zero totals, uploads nothing, and ends; STANs of its own keep clear of those before.
+    """
+    terminal.stan = CLEARING_STAN
+    if not (yield from terminal.make_ready()):
+        return
+    answer = yield from _ask(terminal, "0" * 62)
+    if answer is not None and not _is_balanced(answer):
+        end = trades.upload(terminal.desk, "202", "0000", terminal.next_stan())
+        for _ in range(ROUNDS_MAX):
+            if (yield from _upload_one(terminal, end)):
+                break
+    yield from terminal.sign_off()
+    terminal.stan = 0
+
+
 def _ask(terminal: Terminal, digits: str) -> Talk[str | None]:
     """Field 48 of the 0510; an answer that is missing or says error is asked for again."""
     fields = trades.settle(terminal.desk, digits, terminal.next_stan())
@@ -62,7 +81,7 @@ def _ask(terminal: Terminal, digits: str) -> Talk[str | None]:
 
 
 def _judge(terminal: Terminal, ours: str, answer: str, *, is_planted: bool) -> bool:
-    is_balanced = answer[30] == "1" and answer[61] == "1"
+    is_balanced = _is_balanced(answer)
     if is_balanced and is_planted:
         terminal.disagree("settle", "a planted wrong total was called balanced")
     if not is_balanced and not is_planted:
@@ -124,6 +143,10 @@ def _upload_one(terminal: Terminal, fields: Fields) -> Talk[bool]:
     if reply.code not in UPLOAD_DONE:
         terminal.disagree("upload", f"0320 was refused with {reply.code}", shot.stan)
     return True
+
+
+def _is_balanced(answer: str) -> bool:
+    return answer[30] == answer[61] == "1"
 
 
 def _is_chip(deal: Deal) -> bool:

@@ -43,6 +43,7 @@ class Plan:
     faults: Faults = field(default_factory=lambda: Faults({}))
     options: Options = field(default_factory=Options)
     settles: bool = True
+    clears: bool = False
     settle_every: int = 400
     answer_s_max: float = 60.0  # the dialect's time-out
     connect_s_max: float = 10.0
@@ -121,6 +122,7 @@ class Fleet:
                 transactions=share,
                 settle_every=self.plan.settle_every,
                 settles=self.plan.settles,
+                clears=self.plan.clears,
                 begins_at=now + index / self.plan.rate if self.plan.rate else 0.0,
                 interval_s=interval_s,
             )

@@ -12,7 +12,7 @@ from itertools import accumulate
 from random import Random
 
 from posengine.simulate.cards import TEST_CARDS, Card, make_card, make_qr
-from posengine.simulate.closing import settle
+from posengine.simulate.closing import clear, settle
 from posengine.simulate.exchange import Reply, Shot
 from posengine.simulate.faults import Faults
 from posengine.simulate.ledger import Deal, Ledger
@@ -58,6 +58,7 @@ class Shift:
     transactions: int
     settle_every: int = 400  # field 48 counts to 999
     settles: bool = True
+    clears: bool = False  # first close what a run before this one left open
     begins_at: float = 0.0
     interval_s: float = 0.0
 
@@ -67,6 +68,8 @@ def work(
 ) -> Generator[Shot | Pause, Reply | None, None]:
     """The whole day: sign-on, transactions at their due times, settlements."""
     chance = terminal.chance
+    if shift.clears:
+        yield from clear(terminal)
     for index in range(shift.transactions):
         if shift.interval_s:
             yield Pause(shift.begins_at + index * shift.interval_s)
