@@ -252,7 +252,15 @@ void connection_read(pos_front *front, uint32_t slot)
     const size_t size = before + (size_t)got;
     front->arena_used += size;
     const size_t taken = cut(front, slot, from, size);
-    if (taken == SIZE_MAX || !keep_rest(front, line, from + taken, size - taken)) {
+    if (taken == SIZE_MAX) {
+        connection_end(front, slot);
+        return;
+    }
+    if (!keep_rest(front, line, from + taken, size - taken)) {
+        /* Only a dialect that was loaded later can allow frames that this buffer does not hold. */
+        front->counts.closed_fault++;
+        pos_engine_log(front->engine, "warn", "frame", "line=%u reason=\"longer than the frames of "
+                       "the dialect that the engine was started with\"", line->serial);
         connection_end(front, slot);
         return;
     }

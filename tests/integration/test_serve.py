@@ -259,6 +259,36 @@ def test_the_control_socket_is_for_its_owner_alone(server: Server) -> None:
     assert (server.shop.home / "control.sock").stat().st_mode & 0o777 == 0o600
 
 
+def test_it_listens_on_several_addresses_of_both_families(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    shop = Shop(tmp_path)
+    shop.write(listen="[::1]:0")
+    config = tmp_path / "posengine.toml"
+    text = config.read_text("utf-8")
+    config.write_text(text.replace('"[::1]:0"', '"127.0.0.1:0", "[::1]:0"'))
+    with Server(shop) as server:
+        server.wait_for("event=listening", 2)
+        for index, (host, port) in enumerate(
+            re.findall(r"event=listening host=(\S+) port=(\d+)", server.log())
+        ):
+            with Line(host, int(port)) as line:
+                work(server, line, index)
+
+
+def test_an_address_that_is_taken_stops_the_start_and_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        shop = Shop(tmp_path)
+        shop.write(listen=f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(AssertionError, match=r"(?s)ended with 3.*127\.0\.0\.1"):
+            Server(shop).start()
+
+
 # ---- peers that misbehave ------------------------------------------------------------------------
 def test_garbage_closes_the_line_and_is_told(server: Server) -> None:
     for data in (

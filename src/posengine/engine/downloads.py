@@ -24,21 +24,15 @@ RECORDS_MAX = 4_096
 
 
 def compile_downloads(directory: Path | None) -> bytes:
-    """The image of a directory; empty where there is none.
+    """The image of a directory; without one, an image that offers nothing.
 
     Raises:
         ImageForm: a file of another name, or a line that is no hex or no text; it is named.
         ImageLimit: a record or the number of records is past its limit.
     """
-    if directory is None:
-        return b""
     lists: list[bytes] = []
     count = 0
-    try:
-        files = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise ImageForm(f"{directory}: {error.strerror}") from error
-    for file in files:
+    for file in _files(directory):
         if file.suffix not in {".txt", ".hex"} or not file.stem.isdecimal():
             raise ImageForm(f"{file}: not named for a network code, as 370.hex or 360.txt")
         code = int(file.stem)
@@ -52,6 +46,15 @@ def compile_downloads(directory: Path | None) -> bytes:
         lists.append(struct.pack("<HH", code, len(records)) + body)
     image = b"PDL1" + struct.pack("<I", len(lists)) + b"".join(lists)
     return image + struct.pack("<I", crc32c(image))
+
+
+def _files(directory: Path | None) -> list[Path]:
+    if directory is None:
+        return []
+    try:
+        return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise ImageForm(f"{directory}: {error.strerror}") from error
 
 
 def _records(file: Path) -> list[bytes]:

@@ -108,3 +108,11 @@ def test_a_damaged_image_stops_the_start(shop: Shop) -> None:
     broken[20] ^= 1
     with pytest.raises(Exception, match="image is damaged"):
         shop.engine(downloads=bytes(broken))
+
+
+def test_a_reload_may_withdraw_what_was_offered(shop: Shop) -> None:
+    with shop.engine(downloads=image(shop.home)) as engine:
+        terminal = shop.terminal()
+        assert ask(engine, terminal, "0800", "390", b"000")[1] != b"0"
+        engine.reload(downloads=compile_downloads(None))
+        assert ask(engine, terminal, "0800", "390", b"000")[1] == b"0"
