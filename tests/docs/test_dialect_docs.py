@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from posengine.cli import main
 from posengine.codec import Spec, schema
 from posengine.errors import FieldForbidden
 
@@ -56,3 +57,14 @@ def test_the_example_of_a_dialect_of_ones_own_compiles_and_reads(tmp_path: Path)
     assert spec.kind(spec.parse(body)).name == "bus-sale"
     with pytest.raises(FieldForbidden, match="43"):
         spec.check(spec.parse(body))
+
+
+def test_the_page_of_explain_shows_what_explain_says(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs/howto/explain_a_message.md").read_text(encoding="utf-8")
+    command = re.search(r"posengine explain ([0-9a-f]+)", text)
+    page = re.search(r"```text\n(.*?)```", text, re.DOTALL)
+    assert command is not None
+    assert page is not None
+    with pytest.raises(SystemExit):
+        main(["explain", command[1]])
+    assert capsys.readouterr().out.startswith(page[1])

@@ -127,7 +127,7 @@ def _show(spec: Spec, found: Explanation, console: Console, *, is_clear: bool) -
         say(_title(finding), style="bold red")
         if finding.rule:
             say(f"  rule 规则: {finding.rule}")
-        if finding.wanted or finding.left:
+        if finding.wanted:
             say(f"  wanted 需要 {finding.wanted}, left 剩余 {finding.left}")
         for row in picture(spec, found, finding, clear=is_clear):
             for line in _row(row):
