@@ -211,6 +211,12 @@ pos_status pos_mark_open(const char *directory, bool is_writer, pos_mark **mark_
     return POS_OK;
 }
 
+void pos_mark_flush(pos_mark *mark)
+{
+    /* What is lost with a power cut is told again by the next writer's recovery: no error matters. */
+    if (mark != NULL) (void)msync(mark, POS_MARK_SIZE, MS_SYNC);
+}
+
 void pos_mark_close(pos_mark *mark)
 {
     if (mark != NULL) (void)munmap(mark, POS_MARK_SIZE);

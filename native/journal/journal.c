@@ -213,7 +213,10 @@ static void close_files(pos_journal *journal)
     }
     pos_prepare_destroy(&journal->prepare);
     pos_registry_leave(&journal->registered);
-    if (journal->writer_lock >= 0) (void)close(journal->writer_lock);
+    if (journal->writer_lock >= 0) {
+        pos_mark_flush(journal->mark); /* after a clean end, readers need no writer to see it all */
+        (void)close(journal->writer_lock);
+    }
 }
 
 void pos_journal_close(pos_journal *journal)

@@ -161,6 +161,7 @@ pos_status pos_writer_lock(const char *directory, int *file_out, char *words_out
 pos_status pos_mark_write(const char *directory, const uint8_t journal_id[16], uint64_t durable);
 pos_status pos_mark_open(const char *directory, bool is_writer, pos_mark **mark_out,
                          char *words_out);
+void pos_mark_flush(pos_mark *mark);
 void pos_mark_close(pos_mark *mark);
 /* The lowest and highest volume number in the directory; 0 and 0 where there is none. */
 pos_status pos_volumes_scan(const char *directory, uint32_t *lowest_out, uint32_t *highest_out);

@@ -203,6 +203,7 @@ pos_status pos_journal_recover(pos_journal *journal, char *words_out)
     atomic_store(&journal->durable_sequence, found);
     atomic_store(&journal->mark->durable_sequence, found);
     atomic_store(&journal->mark->is_in_doubt, 0U);
+    pos_mark_flush(journal->mark);
     int dead = 0;
     (void)mdb_reader_check(journal->volumes[atomic_load(&journal->volume_count) - 1]->env, &dead);
     pos_journal_keep_ahead(journal, 0);
