@@ -325,6 +325,41 @@ static void test_every_volume_is_whole_before_its_first_page(void)
     pos_journal_close(journal);
 }
 
+/* In a volume that is large beside its pages, the next one is made bit by bit from half on, and is
+ * whole long before it is needed. */
+static void test_the_next_volume_is_made_ahead_and_bit_by_bit(void)
+{
+    fresh_path();
+    const pos_journal_options options = {.volume_size_max = 4U << 20, .page_size_max = 64U << 10};
+    pos_journal *journal = opened(options);
+    char making[POS_PATH_MAX];
+    char made[POS_PATH_MAX];
+    CHECK(pos_volume_path(making, path, 2, ".making") && pos_volume_path(made, path, 2, ".mdb"));
+    struct stat facts;
+    uint64_t sequence = 0;
+    unsigned steps = 0;
+    pos_journal_facts state;
+    do {
+        sequence += 20;
+        commit_range(journal, sequence - 19, sequence, 20);
+        pos_journal_facts_read(journal, &state);
+        if (stat(making, &facts) == 0) {
+            steps++;
+            CHECK(state.free_bytes <= 2U << 20);
+        }
+    } while (stat(made, &facts) != 0);
+    CHECK(steps >= 2);
+    CHECK(facts.st_size == 4 << 20 && facts.st_blocks * 512 >= 4 << 20);
+    CHECK(state.volumes == 1 && state.free_bytes >= 1U << 20);
+    while (state.volumes == 1) {
+        sequence += 20;
+        commit_range(journal, sequence - 19, sequence, 20);
+        pos_journal_facts_read(journal, &state);
+    }
+    check_all(journal, sequence);
+    pos_journal_close(journal);
+}
+
 static void test_a_full_journal_admits_nothing_and_keeps_what_it_admitted(void)
 {
     fresh_path();
@@ -775,6 +810,7 @@ int main(void)
     test_a_page_header_tells_when_the_pages_before_were_durable_and_sent();
     test_volumes_turn_and_chain();
     test_every_volume_is_whole_before_its_first_page();
+    test_the_next_volume_is_made_ahead_and_bit_by_bit();
     test_a_full_journal_admits_nothing_and_keeps_what_it_admitted();
     test_a_full_stage_says_commit_first();
     test_the_stored_value_fills_whole_lmdb_pages_at_every_size();
