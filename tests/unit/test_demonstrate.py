@@ -18,13 +18,20 @@ from random import Random
 import pytest
 
 from posengine.demonstrate import players, stage, statement
-from posengine.demonstrate.checks import daily_files_agree, oracle_path
+from posengine.demonstrate.checks import (
+    Check,
+    daily_files_agree,
+    oracle_path,
+    terminals_balance,
+)
+from posengine.demonstrate.play import Outcome
 from posengine.demonstrate.players import PlayerFault
 from posengine.demonstrate.receiver import Seen, is_genuine, receiver
 from posengine.demonstrate.totals import believed_batches, differences, sum_of, without_zeros
 from posengine.dispatch import Secret
 from posengine.reconcile import load_layout, match, read_statement
 from posengine.reconcile.facts import Ours
+from posengine.simulate.report import Disagreement, Report
 from posengine.simulate.terminals import make_terminals
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -201,6 +208,42 @@ def test_a_stage_is_set_anew_but_never_over_somebody_s_files(tmp_path: Path) -> 
     with pytest.raises(stage.StageFault, match="not empty"):
         stage.set_stage(tmp_path / "mine", terminals, random=Random(1).randbytes)
     assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(stage.StageFault, match="choose another --home"):
+        stage.set_stage(
+            tmp_path / "file" / "demo",
+            make_terminals(2, merchants=1, seed=1),
+            random=Random(1).randbytes,
+        )
+
+
+def test_one_wrong_check_makes_the_outcome_wrong_and_a_skipped_one_does_not() -> None:
+    right, skipped, wrong = (Check("name", "名", verdict, "") for verdict in (True, None, False))
+    assert Outcome(Report(), [right, skipped]).is_right
+    assert not Outcome(Report(), [right, wrong, skipped]).is_right
+
+
+@pytest.mark.parametrize(
+    "change, is_right",
+    [({}, True), ({"balanced": 9}, False), ({"settled": 0, "balanced": 0}, False)],
+)
+def test_terminals_balance_where_every_settlement_did(
+    change: dict[str, int], is_right: bool
+) -> None:
+    report = Report(settled=10, balanced=10, terminals=10)
+    for name, value in change.items():
+        setattr(report, name, value)
+    assert terminals_balance(report).is_right is is_right
+
+
+def test_one_disagreement_is_enough_to_be_out_of_balance() -> None:
+    report = Report(settled=10, balanced=10, terminals=10)
+    report.disagree(Disagreement("00000001", "000001", "000002", "echo", "field 4 changed"))
+    found = terminals_balance(report)
+    assert found.is_right is False and "field 4 changed" in found.text
 
 
 def test_a_player_that_ends_is_named_with_its_last_words(tmp_path: Path) -> None:

@@ -84,13 +84,16 @@ def set_stage(
     """Empties or makes ``home`` and writes every file that needs no other process.
 
     Raises:
-        StageFault: ``home`` holds something that no demonstration made.
+        StageFault: ``home`` holds something that no demonstration made, or cannot be made.
     """
     if home.exists() and any(home.iterdir()) and not (home / MARK).exists():
         raise StageFault(f"{home} is not empty and not of a demonstration: choose another --home")
     shutil.rmtree(home, ignore_errors=True)
-    for name in ("downloads", "sent", "statement", "logs"):
-        (home / name).mkdir(parents=True)
+    try:
+        for name in ("downloads", "sent", "statement", "logs"):
+            (home / name).mkdir(parents=True)
+    except OSError as error:
+        raise StageFault(f"{home}: {error.strerror}: choose another --home") from None
     (home / MARK).write_text("made by posengine demo; it may be deleted\n", encoding="utf-8")
     merchants = sorted({one.mid for one in terminals})
     stage = Stage(home, _free_port(), merchants[0], merchants[1 % len(merchants)])
