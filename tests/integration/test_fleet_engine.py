@@ -12,10 +12,10 @@ from pathlib import Path
 import posengine
 from integration.acquirer import engine_in
 from posengine.demonstrate import checks
-from posengine.simulate import Faults, Plan
+from posengine.simulate import Faults, Identity, Plan
 from posengine.simulate.faults import NAMES
 from posengine.simulate.terminals import make_terminals
-from posengine.simulate.workers import run_fleet
+from posengine.simulate.workers import Beliefs, run_fleet
 
 EVERY_FAULT = Faults({name: 0.02 for name in NAMES})
 POLICY = '[answers]\nrequirement_sign_on = 2\n[kinds.SALE]\namount_max = "450.00"\n'
@@ -41,11 +41,23 @@ def test_with_every_fault_on_terminals_engine_and_journal_agree(tmp_path: Path) 
     assert {name for name, count in report.faults.items() if count} == set(NAMES)
     assert report.repeats_equal > 50 and report.late_replies > 20 and report.reversals > 100
     assert report.responses["sale", "61"] > 0  # the policy declines some, and they reverse nothing
-    found = checks.independent_reader_agrees(
-        tmp_path / "journal",
+    found = reader_says(tmp_path, terminals, beliefs)
+    assert found.is_right is True, found.text
+    # One fen more in what one terminal believes, and the reader must not agree any longer.
+    tid = terminals[3].tid
+    deals = [dict(deal) for deal in beliefs[tid]]
+    sale = next(deal for deal in deals if deal["state"] == "approved" and deal["sign"] == 1)
+    sale["amount"] = int(str(sale["amount"])) + 1
+    found = reader_says(tmp_path, terminals, {**beliefs, tid: deals})
+    assert found.is_right is False and tid in found.text
+
+
+def reader_says(home: Path, terminals: list[Identity], beliefs: Beliefs) -> checks.Check:
+    """What the independent reader of the journal finds when held against ``beliefs``."""
+    return checks.independent_reader_agrees(
+        home / "journal",
         checks.oracle_path(Path(posengine.__file__).parent),
         engine_counts={},
         beliefs=beliefs,
         mids={one.tid: one.mid for one in terminals},
     )
-    assert found.is_right is True, found.text
