@@ -93,7 +93,7 @@ def in_columns(journal: Journal) -> list[dict[str, Any]]:
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(pages=st.lists(st.lists(entries, min_size=1, max_size=12), min_size=1, max_size=5))
 def test_columns_entries_and_the_oracle_see_what_was_staged(
     pages: list[list[dict[str, Any]]],
