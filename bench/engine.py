@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,8 @@ from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME / "tests"))
+
+from provenance import commit  # noqa: E402
 
 from oracle.terminal import Terminal, frame, pack, unpack  # noqa: E402
 from paper.shop import Shop  # noqa: E402
@@ -112,13 +113,6 @@ def append(home: Path, size: int) -> float:
     return sorted(times)[len(times) // 2] / 1e3
 
 
-def commit_of_this() -> str:
-    done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=HOME, capture_output=True, text=True
-    )
-    return done.stdout.strip()
-
-
 def main() -> None:
     frames = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     (HOME / "build" / "bench").mkdir(parents=True, exist_ok=True)
@@ -130,7 +124,7 @@ def main() -> None:
     facts = {
         "question": "what does a message cost in the engine",
         "machine": platform.processor() or platform.machine(), "cores": os.cpu_count(),
-        "commit": commit_of_this(), "command": " ".join(sys.argv), "frames": frames,
+        "commit": commit(), "command": " ".join(sys.argv), "frames": frames,
         "results": results,
     }  # fmt: skip
     (HOME / "build" / "bench" / "engine.json").write_text(json.dumps(facts, indent=1))

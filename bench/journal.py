@@ -25,6 +25,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from provenance import commit
+
 from posengine._native import status
 from posengine.journal import Journal
 
@@ -130,13 +132,9 @@ def main() -> None:
             )
     for name, facts in read.items():
         print(f"{name}: {facts['median']:,.0f} ({facts['least']:,.0f} .. {facts['most']:,.0f})")
-    commit = subprocess.run(
-        ["git", "-C", str(HOME), "rev-parse", "--short", "HEAD"],
-        check=False, capture_output=True, text=True,
-    ).stdout.strip()
     facts = {
         "question": (__doc__ or "").splitlines()[0], "command": "bench/journal.py",
-        "commit": commit, "machine": platform.processor() or platform.machine(),
+        "commit": commit(), "machine": platform.processor() or platform.machine(),
         "rounds": rounds, "commits": committed, "reading": read,
     }  # fmt: skip
     (target / "journal.json").write_text(json.dumps(facts, indent=1) + "\n")

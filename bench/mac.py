@@ -17,7 +17,6 @@ import hmac
 import json
 import platform
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES, SM4
 from cryptography.hazmat.primitives.cmac import CMAC
+from provenance import commit
 
 from posengine._native import mac as native
 
@@ -148,12 +148,8 @@ def main() -> None:
             for side, facts in row.items()
         ]
         print(f"{name:16} " + "   ".join(cells))
-    commit = subprocess.run(
-        ["git", "-C", str(HOME), "rev-parse", "--short", "HEAD"],
-        check=False, capture_output=True, text=True,
-    ).stdout.strip()
     facts = {
-        "question": __doc__.splitlines()[0], "command": "bench/mac.py", "commit": commit,
+        "question": __doc__.splitlines()[0], "command": "bench/mac.py", "commit": commit(),
         "machine": platform.processor() or platform.machine(), "size": SIZE, "rounds": rounds,
         "ns": found,
     }

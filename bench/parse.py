@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 import platform
 import random
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from cffi import FFI
+from provenance import commit
 
 import posengine
 from posengine.codec import Spec
@@ -213,13 +213,9 @@ def main() -> None:
     for name, facts in found["ns"].items():
         spread = f"({facts['p10']:,.0f} .. {facts['p90']:,.0f}, {facts['most']:,.0f})"
         print(f"{name:13} {facts['p50']:>10,.1f}  {spread}")
-    commit = subprocess.run(
-        ["git", "-C", str(HOME), "rev-parse", "--short", "HEAD"],
-        check=False, capture_output=True, text=True,
-    ).stdout.strip()
     facts = {
         "question": (__doc__ or "").splitlines()[0], "command": "bench/parse.py",
-        "commit": commit, "machine": platform.processor() or platform.machine(),
+        "commit": commit(), "machine": platform.processor() or platform.machine(),
         "rounds": rounds, **found,
     }
     target = HOME / "build" / "bench" / "parse.json"

@@ -27,6 +27,8 @@ from typing import Any
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME / "tests"))
 
+from provenance import commit  # noqa: E402
+
 from oracle.terminal import Terminal, frame, pack  # noqa: E402
 from paper.server import Server  # noqa: E402
 from paper.shop import Shop  # noqa: E402
@@ -123,9 +125,6 @@ def main() -> None:
     subprocess.run(
         ["cc", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-o", client, source], check=True
     )
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=HOME, capture_output=True, text=True
-    ).stdout.strip()
     echo = subprocess.Popen([client, "echo"], stdout=subprocess.PIPE, text=True)
     assert echo.stdout is not None
     try:
@@ -138,7 +137,7 @@ def main() -> None:
     facts = {
         "question": "what does posengine serve answer durably, beside an echo",
         "machine": platform.processor() or platform.machine(), "cores": os.cpu_count(),
-        "commit": commit, "command": " ".join(sys.argv), "results": results,
+        "commit": commit(), "command": " ".join(sys.argv), "results": results,
     }  # fmt: skip
     (place / "serve.json").write_text(json.dumps(facts, indent=1))
 
