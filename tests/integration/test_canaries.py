@@ -12,6 +12,8 @@ import base64
 import io
 import os
 import random
+import resource
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,3 +209,34 @@ def test_a_line_that_holds_half_a_message_is_wiped_when_it_ends(shop: Shop) -> N
             finding for part in memory_of(server.process.pid) for finding in find(part, SECRETS)
         }
         assert found == set()
+
+
+def test_a_core_dump_holds_no_secret(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if "/" in pattern or pattern.startswith("|") or most == 0:
+        pytest.skip("this machine writes no core dump into the process's own directory")
+    settings = shop.home / "posengine.toml"
+    settings.write_text(settings.read_text().replace("[engine]\n", "[engine]\ncore_dumps = true\n"))
+    monkeypatch.chdir(shop.home)
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
+    try:
+        with Server(shop) as server:
+            terminal = shop.terminal()
+            with server.line() as line:
+                terminal.sign_on(line)
+            exchange_all(server, terminal)
+            with server.line() as line:
+                line.exchange(terminal.echo())
+            assert server.process is not None
+            os.kill(server.process.pid, signal.SIGABRT)
+            assert server.process.wait() == -signal.SIGABRT
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+    (core,) = shop.home.glob("core*")
+    assert core.stat().st_size > 1 << 20
+    # The terminal's name is no secret: that it is found shows that the dump was written and read.
+    assert find(core.read_bytes(), {"terminal": terminal.tid}) != []
+    assert find_in_files([core], SECRETS) == []
+    core.unlink()
