@@ -219,6 +219,8 @@ static void endure(const paper_vector *vector, void *context)
         size += 13;
     }
     answered(all->engine, frame, size, reply);
+    /* By the vector's name: the same changes in whatever order a directory lists its files. */
+    all->chance = 20261121 + (uint64_t)pos_crc32c(0, vector->where, strlen(vector->where));
     for (int round = 0; round < 12; round++) {
         uint8_t changed[FRAME_MAX];
         memcpy(changed, frame, size);
@@ -236,7 +238,7 @@ static void endure(const paper_vector *vector, void *context)
 static void no_frame_harms_the_engine_and_it_still_sells(void)
 {
     pos_spec *spec = paper_spec("unionpay-terminal");
-    storm all = {.engine = opened("storm"), .chance = 20261121};
+    storm all = {.engine = opened("storm")};
     paper_each("message", endure, &all);
     CHECK(all.frames > 1000);
     const pos_key mak = signed_on(all.engine, spec);
@@ -245,7 +247,7 @@ static void no_frame_harms_the_engine_and_it_still_sells(void)
     pos_message message;
     const size_t size = answered(all.engine, frame, sale(spec, &mak, frame), reply);
     parsed(spec, reply, size, &message);
-    CHECK(memcmp(message.body + message.fields[39].offset, "A0", 2) != 0);
+    CHECK(memcmp(message.body + message.fields[39].offset, "00", 2) == 0);
     pos_engine_close(all.engine);
     pos_spec_close(spec);
 }
