@@ -120,7 +120,9 @@ def test_kills_at_random_lose_nothing_acknowledged(bench: Bench) -> None:
     journal = bench.home / "random"
     dice = random.Random(20261121)
     acknowledged = attempted = 0
-    for _ in range(40):
+    for kill in range(400):
+        if kill >= 40 and acknowledged > 100:
+            break  # enough to judge, however slow the machine is
         mode = dice.choice(MODES)
         with subprocess.Popen(
             [str(bench.writer), "write", str(journal), mode, "0", dice.choice(("1", "7")), "300"],
