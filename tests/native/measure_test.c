@@ -64,8 +64,39 @@ static void test_clocks_move_forward(void)
     CHECK(pos_clock_utc_ns() > INT64_C(1700000000) * 1000000000);
 }
 
+static void test_a_path_goes_by_its_name_and_is_one_that_the_machine_has(void)
+{
+    for (unsigned path = 0; path < POS_CPU_PATH_COUNT; path++) {
+        pos_cpu_path found = POS_CPU_PATH_COUNT;
+        CHECK(pos_cpu_path_of(pos_cpu_path_name((pos_cpu_path)path), &found));
+        CHECK(found == (pos_cpu_path)path);
+    }
+    pos_cpu_path untouched = POS_CPU_AVX2;
+    CHECK(!pos_cpu_path_of("AVX2", &untouched) && untouched == POS_CPU_AVX2);
+    CHECK(pos_cpu_path_now() <= pos_cpu_path_best());
+#if defined(__x86_64__)
+    /* The compiler's own question, asked the other way. */
+    __builtin_cpu_init();
+    CHECK((pos_cpu_path_best() >= POS_CPU_AVX2) == (__builtin_cpu_supports("avx2")
+          && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("aes") ? true : false));
+    CHECK((pos_cpu_path_best() == POS_CPU_AVX512) == (__builtin_cpu_supports("avx512vbmi")
+          && __builtin_cpu_supports("gfni") ? true : false));
+#endif
+}
+
+static void test_the_environment_names_the_highest_path(void)
+{
+    CHECK(setenv("POSENGINE_CPU", "portable", 1) == 0);
+    CHECK(pos_cpu_path_now() == POS_CPU_PORTABLE); /* nobody asked before */
+    CHECK(!pos_cpu_has_sha());
+    CHECK(setenv("POSENGINE_CPU", "avx512", 1) == 0);
+    CHECK(pos_cpu_path_now() == POS_CPU_PORTABLE); /* what was found out stays */
+}
+
 int main(void)
 {
+    test_the_environment_names_the_highest_path();
+    test_a_path_goes_by_its_name_and_is_one_that_the_machine_has();
     test_percentiles_are_those_of_the_sorted_list();
     test_extremes_have_a_bucket();
     test_clocks_move_forward();
