@@ -80,10 +80,10 @@ static void places_write(const pos_spec *spec, const pos_message *message, size_
         const bool is_there = pos_message_has(message, field);
         const pos_field *place = &message->fields[field];
         if (columns->field_offset != NULL) {
-            columns->field_offset[width * row + field] = is_there ? (uint16_t)place->offset : 0;
+            columns->field_offset[width * row + field] = is_there ? place->offset : 0;
         }
         if (columns->field_size != NULL) {
-            columns->field_size[width * row + field] = is_there ? (uint16_t)place->size : 0;
+            columns->field_size[width * row + field] = is_there ? place->size : 0;
         }
     }
 }

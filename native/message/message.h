@@ -62,6 +62,48 @@ typedef enum pos_role {
 /* The field that plays a role; 0 where the dialect has none. */
 unsigned pos_spec_role_field(const pos_spec *spec, pos_role role);
 
+/* ---- parsing a wave: plan.c ------------------------------------------------------------------------ */
+/*
+ * What was learnt of the shapes that a stream of messages has: for each MTI and bitmap a plan, which
+ * reads such a message without looking at the dialect. Of fixed size, one thread at a time; it holds
+ * no value of any message. One an engine.
+ */
+typedef struct pos_plan_cache pos_plan_cache;
+/* The one allocation. The spec outlives the cache. Fails: MEMORY. */
+pos_status pos_plan_cache_open(const pos_spec *spec, pos_plan_cache **cache_out);
+void pos_plan_cache_close(pos_plan_cache *cache); /* NULL: nothing */
+
+/* Numbers of whole fields, by role, as pos_view_number reads them: digits only. 0 where the message
+ * has none, or one that is no number. Sixty-four bytes: one line of cache. */
+typedef struct pos_numbers {
+    uint64_t amount;
+    uint64_t processing;
+    uint64_t stan;
+    uint64_t local_time;
+    uint64_t local_date;
+    uint64_t entry_mode;
+    uint64_t card_sequence;
+    uint64_t condition;
+} pos_numbers;
+
+/* In: body, size, and where to write. Out: the rest. */
+typedef struct pos_parse_job {
+    const uint8_t *body;
+    uint32_t size;
+    pos_status status;    /* out: as pos_message_parse answers */
+    pos_message *message; /* out: as pos_message_parse leaves it; what no bit of its bitmap names is
+                             not meaningful, and may be overwritten */
+    pos_fault *fault;     /* out, where the status is not OK; NULL: not wanted */
+    pos_numbers *numbers; /* out, also after a fault; NULL: not wanted */
+    uint32_t shape;       /* out: jobs of one cache with the same shape, if it is not 0, are all OK and
+                             have one MTI and one bitmap: what follows from these alone may be kept
+                             by it. Numbers are never used again. 0: the table loop read it */
+} pos_parse_job;
+
+/* Parses every job; each by itself, so a fault of one says nothing of the others. Equal in all to
+ * pos_message_parse one by one, and to the fault the same. Reads no byte past a body. */
+void pos_message_parse_wave(pos_plan_cache *cache, pos_parse_job *jobs, size_t count);
+
 /* ---- keys that sign-on delivers: where they lie in the field of role PRIVATE_62 ------------------ */
 typedef struct pos_spec_key {
     uint16_t offset;

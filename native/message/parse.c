@@ -197,7 +197,8 @@ static pos_status field_parse(cursor *from, unsigned field, pos_message *message
     if (from->size - from->at < size) {
         return fails(from, POS_FIELD_SHORT, field, from->at, size, form->rule);
     }
-    message->fields[field] = (pos_field){.offset = from->at, .size = size, .units = units};
+    message->fields[field] = (pos_field){
+        .offset = (uint16_t)from->at, .size = (uint16_t)size, .units = (uint16_t)units};
     pos_bitmap_set(message->bitmap, field);
     const pos_view view = pos_field_view(from->spec, message, field);
     const uint32_t bad = pos_view_fault(&view);

@@ -64,7 +64,7 @@
 #define FRAME_OFFSET 128U
 #define MESSAGE_OFFSET 192U
 #define UNITS_MAX 9999U
-#define FRAME_SIZE_MAX 65535U /* offsets in answer templates and columns are u16 */
+#define FRAME_SIZE_MAX 65535U /* places of fields, in templates and in columns are u16 */
 
 static const uint8_t MAGIC[8] = "POSSPEC";
 
@@ -664,6 +664,8 @@ pos_status pos_spec_open(const uint8_t *data, size_t size, pos_spec **spec_out)
         free(spec);
         return POS_IMAGE_FORM;
     }
+    assert(spec->frame.size_max <= UINT16_MAX); /* pos_field */
+    assert(spec->field_max <= POS_FIELD_MAX);
     *spec_out = spec;
     return POS_OK;
 }

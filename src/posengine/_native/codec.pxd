@@ -33,9 +33,9 @@ cdef extern from "posengine/codec.h" nogil:
                               size_t body_size, uint8_t *overhead_out, size_t *size_out)
 
     ctypedef struct pos_field:
-        uint32_t offset
-        uint32_t size
-        uint32_t units
+        uint16_t offset
+        uint16_t size
+        uint16_t units
     ctypedef struct pos_message:
         uint16_t mti
         uint64_t[2] bitmap
