@@ -17,7 +17,8 @@ cdef extern from "posengine/codec.h" nogil:
 
     int POS_FIELD_MAX
     int POS_PART_MAX
-    int POS_VALUE_SIZE_MAX
+    enum: POS_VALUE_SIZE_MAX
+    int POS_CONTENT_B
     int POS_FRAME_OVERHEAD_MAX
 
     ctypedef struct pos_frame:
@@ -141,10 +142,13 @@ cdef extern from "posengine/journal.h" nogil:
 
 cdef class Core:
     cdef pos_spec *spec
+    cdef uint8_t[129] contents  # of each field
+    cdef public object facts  # what a message's Python half looks up: of each field, ...
+    cdef public object roles  # ... and where each role lives
 
 
 cdef class Parsed:
-    cdef Core core
+    cdef readonly Core core
     cdef readonly bytes body  # what `message` points into
     cdef readonly object fault
     cdef pos_message message

@@ -3,10 +3,15 @@
 
 from collections import namedtuple
 
+from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from posengine._native.status cimport checked, pos_status, pos_status_name, pos_status_text
 from posengine.errors import BY_STATUS, ParseError
+
+cdef extern from *:
+    int lowest_bit "__builtin_ctzll"(unsigned long long)
+    int bits_set "__builtin_popcountll"(unsigned long long)
 
 CONTENTS = ("", "n", "a", "an", "ans", "z", "b", "xn")
 SECRECIES = ("open", "pan", "secret")
@@ -55,7 +60,11 @@ cdef class Core:
     """A spec that is open in the core."""
 
     def __cinit__(self, bytes image not None):
+        cdef pos_field_facts facts
         checked(pos_spec_open(image, len(image), &self.spec), "spec image")
+        for number in range(2, POS_FIELD_MAX + 1):
+            if pos_spec_field(self.spec, number, &facts):
+                self.contents[number] = facts.content
 
     def __dealloc__(self):
         pos_spec_close(self.spec)
@@ -119,9 +128,9 @@ cdef class Core:
         return bytes(overhead[:size])
 
     # ---- messages ---------------------------------------------------------------------------
-    def parse(self, bytes body not None):
-        """What could be read of a body, and the fault that ended it."""
-        cdef Parsed parsed = Parsed.__new__(Parsed)
+    def parse(self, bytes body not None, kind):
+        """What could be read of a body, as a ``kind`` of Parsed, and the fault that ended it."""
+        cdef Parsed parsed = kind.__new__(kind)
         cdef pos_fault fault
         parsed.core = self
         parsed.body = body  # held: the message is offsets into it
@@ -210,24 +219,70 @@ cdef class Core:
         return good
 
 
+cdef object decoded(const uint8_t *text, size_t size, unsigned content):
+    """A plain value as Python has it: ``bytes`` for b, else ``str``; None where ASCII has no word."""
+    cdef size_t index
+    cdef uint8_t bits = 0
+    if content == POS_CONTENT_B:
+        return text[:size]
+    for index in range(size):
+        bits |= text[index]
+    return None if bits >= 0x80 else PyUnicode_DecodeASCII(<const char *>text, size, NULL)
+
+
 cdef class Parsed:
-    """A parsed body: offsets, and values when they are asked for. Made by ``Core.parse``."""
+    """A parsed body: offsets, and values when they are asked for. Made by ``Core.parse``.
+
+    The half of a mapping from field number to value that runs in the core; ``Message`` is the rest.
+    """
 
     @property
-    def mti(self):
+    def number(self):
         """The message type as the core writes it: 0x0200."""
         return self.message.mti
 
     def fields(self):
         """The numbers of the fields that were read, ascending."""
-        return [
-            field for field in range(2, POS_FIELD_MAX + 1)
-            if pos_message_has(&self.message, field)
-        ]
+        cdef list found = []
+        cdef uint64_t bits
+        cdef int word
+        for word in range(2):
+            bits = self.message.bitmap[word]
+            while bits != 0:
+                found.append(64 * word + lowest_bit(bits) + 1)
+                bits &= bits - 1
+        return found
+
+    def __iter__(self):
+        return iter(self.fields())
+
+    def __len__(self):
+        return bits_set(self.message.bitmap[0]) + bits_set(self.message.bitmap[1])
+
+    def __contains__(self, field):
+        return (isinstance(field, int) and 0 <= field <= POS_FIELD_MAX
+                and pos_message_has(&self.message, field))
+
+    def __getitem__(self, field):
+        """A field: ``bytes`` for content b, else ``str``; KeyError where it was not read.
+
+        Copied at every call. What is not ASCII goes through ``otherwise``, the subclass's.
+        """
+        cdef uint8_t[POS_VALUE_SIZE_MAX] text
+        cdef unsigned number
+        cdef size_t size
+        if not isinstance(field, int) or not 0 <= field <= POS_FIELD_MAX:
+            raise KeyError(field)
+        number = field
+        if not pos_message_has(&self.message, number):
+            raise KeyError(field)
+        size = pos_message_value(self.core.spec, &self.message, number, text)
+        value = decoded(text, size, self.core.contents[number])
+        return value if value is not None else self.otherwise(number, text[:size])
 
     def value(self, unsigned field):
         """A field in its plain dress; KeyError where it was not read."""
-        cdef uint8_t[9999] text
+        cdef uint8_t[POS_VALUE_SIZE_MAX] text
         if not pos_message_has(&self.message, field):
             raise KeyError(field)
         cdef size_t size = pos_message_value(self.core.spec, &self.message, field, text)
@@ -240,7 +295,7 @@ cdef class Parsed:
         cdef pos_field *place = &self.message.fields[field]
         return Place(place.offset, place.size, place.units)
 
-    def parts(self, unsigned field):
+    def elements(self, unsigned field):
         """The parts of a field, in order; none where it has no layout or does not fit it."""
         cdef pos_part[512] parts
         cdef uint8_t[9999] text
@@ -269,7 +324,7 @@ cdef class Parsed:
         return found
 
     # ---- rules and MAC coverage -------------------------------------------------------------
-    def kind(self):
+    def rule(self):
         """``(kind, rule name, Chinese name, is an answer, answer MTI)``."""
         cdef pos_kind_facts facts
         checked(pos_message_kind(self.core.spec, &self.message, &facts),
@@ -277,7 +332,7 @@ cdef class Parsed:
         return (pos_kind_name(facts.kind).decode(), facts.name.decode(), facts.name_zh.decode(),
                 bool(facts.is_answer), facts.answer_mti)
 
-    def check(self):
+    def rule_check(self):
         """Raise where a field is missing or not allowed by the rule of this message."""
         cdef pos_fault fault
         cdef pos_status status = pos_message_check(self.core.spec, &self.message, &fault)

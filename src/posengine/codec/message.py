@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from posengine._native.codec import FieldFacts, Parsed, Place
+from posengine._native.codec import Parsed
 from posengine.codec.plain import MASK, masked, plain_to_python
 
 
@@ -72,72 +72,37 @@ class NestedPart(NamedTuple):
         return f"<NestedPart {self.key}={self.shown}>"
 
 
-class Message(Mapping[int, "str | bytes"]):
-    """Fields by number, decoded when first asked for. Made by ``Spec.parse``.
+class Message(Parsed, Mapping[int, "str | bytes"]):
+    """Fields by number, decoded whenever they are asked for. Made by ``Spec.parse``.
 
-    ``parsed.body`` is what it was parsed from, kept as long as the message is; ``place(4)`` says
-    where a field's value lies in it.
+    ``body`` is what it was parsed from, kept as long as the message is; ``place(4)`` says where a
+    field's value lies in it. Looking up, counting and iterating happen in the core (``Parsed``).
     """
 
-    __slots__ = ("_facts", "_fields", "_roles", "_values", "parsed")
-
-    def __init__(
-        self,
-        parsed: Parsed,
-        *,
-        facts: Mapping[int, FieldFacts],
-        roles: Mapping[str, tuple[int, str]],
-    ) -> None:
-        self.parsed = parsed
-        self._fields: list[int] | None = None  # counted when first asked for
-        self._facts = facts
-        self._roles = roles
-        self._values: dict[int, str | bytes] = {}
+    __slots__ = ()
 
     # ---- the mapping ---------------------------------------------------------------------------
-    def __getitem__(self, field: int) -> str | bytes:
-        value = self._values.get(field)
-        if value is None:
-            if not isinstance(field, int) or field < 0:
-                raise KeyError(field)
-            data = self.parsed.value(field)
-            value = plain_to_python(self._facts[field].content, data)
-            self._values[field] = value
-        return value
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.numbers)
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __contains__(self, field: object) -> bool:
-        return field in self.numbers
+    def otherwise(self, field: int, data: bytes) -> str | bytes:
+        """A value that is not ASCII: Chinese text, or what only looks like it."""
+        return plain_to_python(self.core.facts[field].content, data)
 
     def __hash__(self) -> int:
         return hash(self.body)
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Message) and other._facts is self._facts:
+        if isinstance(other, Message) and other.core is self.core:
             return self.body == other.body
-        return super().__eq__(other)
-
-    @property
-    def body(self) -> bytes:
-        """The bytes that it was parsed from."""
-        return self.parsed.body
+        return Mapping.__eq__(self, other)
 
     @property
     def numbers(self) -> list[int]:
         """The fields that it has, ascending."""
-        if self._fields is None:
-            self._fields = self.parsed.fields()
-        return self._fields
+        return self.fields()
 
     # ---- by name -------------------------------------------------------------------------------
     @property
     def mti(self) -> Mti:
-        return Mti.of(self.parsed.mti)
+        return Mti.of(self.number)
 
     @property
     def stan(self) -> str | None:
@@ -166,7 +131,7 @@ class Message(Mapping[int, "str | bytes"]):
         return int(text) if text and text.isascii() and text.isdecimal() else None
 
     def _text(self, role: str) -> str | None:
-        field, part = self._roles.get(role, (0, ""))
+        field, part = self.core.roles.get(role, (0, ""))
         value = self.get(field)
         if value is not None and part:
             value = self.parts(field).get(part)
@@ -175,10 +140,6 @@ class Message(Mapping[int, "str | bytes"]):
         return value if isinstance(value, str) else value.decode("ascii", "surrogateescape")
 
     # ---- inside of fields ----------------------------------------------------------------------
-    def place(self, field: int) -> Place:
-        """Offset from the start of the body, bytes, and units of a field's value."""
-        return self.parsed.place(field)
-
     def parts(self, field: int) -> Mapping[str, str | bytes]:
         """The nested layout of a field, in order: parts by name, TLV values by tag.
 
@@ -213,13 +174,13 @@ class Message(Mapping[int, "str | bytes"]):
                 part.key, part.name, part.name_zh, part.secrecy, part.is_constructed, part.depth,
                 part.offset, part.size, plain_to_python(part.content, part.value),
             )
-            for part in self.parsed.parts(field)
+            for part in self.elements(field)
         )
 
     # ---- for people -----------------------------------------------------------------------------
     def masked(self, field: int) -> str:
         """A field as it may be shown: PANs first six and last four, secrets not at all."""
-        facts = self._facts[field]
+        facts = self.core.facts[field]
         if facts.secrecy != "open" or not facts.has_layout:
             return masked(facts.secrecy, self[field])
         if not self[field]:

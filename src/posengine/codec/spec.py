@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from posengine._native.codec import Core, FieldFacts
+from posengine._native.codec import Core, FieldFacts, Parsed
 from posengine.codec.columns import Columns, parse_columns
 from posengine.codec.compile import ALGORITHMS, compile_dialect
 from posengine.codec.message import Message, Mti
@@ -52,7 +52,7 @@ class MacCover(NamedTuple):
 class Spec:
     """A compiled dialect. ``image`` is what the engine loads; ``digest`` names it."""
 
-    __slots__ = ("_core", "_fields", "_roles", "digest", "document", "image", "name")
+    __slots__ = ("_core", "_fields", "digest", "document", "image", "name")
 
     def __init__(self, document: Mapping[str, Any], *, file: str) -> None:
         """Compile a document; ``load`` is the usual way.
@@ -67,7 +67,8 @@ class Spec:
         self.digest = self._core.digest().hex()
         self._fields = MappingProxyType({each.number: each for each in self._core.fields()})
         places = {role: str(at).partition(".") for role, at in document.get("roles", {}).items()}
-        self._roles = {role: (int(field), part) for role, (field, _, part) in places.items()}
+        self._core.facts = self._fields
+        self._core.roles = {role: (int(field), part) for role, (field, _, part) in places.items()}
 
     @classmethod
     def load(
@@ -142,15 +143,15 @@ class Spec:
         Raises:
             ParseError: with ``.field .part .offset .rule .wanted .left``.
         """
-        message, fault = self.parse_partly(body)
-        if fault is not None:
-            raise fault
+        message = self._core.parse(body if type(body) is bytes else bytes(body), Message)
+        if message.fault is not None:
+            raise message.fault
         return message
 
     def parse_partly(self, body: bytes) -> tuple[Message, ParseError | None]:
         """What could be read and the fault that ended it; None: all of it was."""
-        parsed = self._core.parse(bytes(body))
-        return Message(parsed, facts=self._fields, roles=self._roles), parsed.fault
+        message = self._core.parse(bytes(body), Message)
+        return message, message.fault
 
     def parse_many(self, buffer: Any, offsets: Any) -> Columns:
         """Many messages as NumPy columns; message ``i`` is ``buffer[offsets[i]:offsets[i + 1]]``.
@@ -192,7 +193,7 @@ class Spec:
         Raises:
             FieldRule: no rule of the dialect fits it.
         """
-        kind, name, name_zh, is_answer, answer = message.parsed.kind()
+        kind, name, name_zh, is_answer, answer = message.rule()
         return Kind(kind, name, name_zh, is_answer, Mti.of(answer) if answer else None)
 
     def check(self, message: Message) -> None:
@@ -201,7 +202,7 @@ class Spec:
         Raises:
             FieldRule, FieldMissing, FieldForbidden, MacAbsent: naming field and rule.
         """
-        message.parsed.check()
+        message.rule_check()
 
     def mac_cover(self, body: bytes) -> MacCover:
         """What the MAC of a body is made over: MTI up to, excluding, the MAC field.
@@ -210,7 +211,7 @@ class Spec:
             ParseError: the body is not of the dialect.
         """
         data = bytes(body)
-        parsed = self._core.parse(data)
+        parsed = self._core.parse(data, Parsed)
         if parsed.fault is not None:
             raise parsed.fault
         size, algorithm, output, mac = parsed.mac_cover()
