@@ -4,32 +4,19 @@
  *
  *   reader.c   bounded reading        writer.c   bounded writing
  *   digits.c   BCD, ASCII, hex        ebcdic.c   code page 500 <-> ASCII
- *   crc32c.c   Castagnoli checksum    wipe.c     copies, zeroes and wipes
- *   random.c   keys and identities
+ *   crc32c.c   Castagnoli checksum    wipe.c     wipes, comparisons in constant time
+ *   random.c   keys and identities    inline.h   numbers, copies, zeroes: no call for few bytes
  */
 #ifndef POS_BYTES_H
 #define POS_BYTES_H
 
+#include "bytes/inline.h"
 #include "status/status.h"
 
 typedef struct pos_slice {
     const uint8_t *data;
     size_t size;
 } pos_slice;
-
-/* ---- numbers in memory: unaligned, explicit order ---------------------------------------- */
-uint16_t pos_load_u16_be(const uint8_t *from);
-uint32_t pos_load_u32_be(const uint8_t *from);
-uint64_t pos_load_u64_be(const uint8_t *from);
-uint16_t pos_load_u16_le(const uint8_t *from);
-uint32_t pos_load_u32_le(const uint8_t *from);
-uint64_t pos_load_u64_le(const uint8_t *from);
-void pos_store_u16_be(uint8_t *to, uint16_t value);
-void pos_store_u32_be(uint8_t *to, uint32_t value);
-void pos_store_u64_be(uint8_t *to, uint64_t value);
-void pos_store_u16_le(uint8_t *to, uint16_t value);
-void pos_store_u32_le(uint8_t *to, uint32_t value);
-void pos_store_u64_le(uint8_t *to, uint64_t value);
 
 /* ---- reader: takes from the front of a slice ----------------------------------------------- */
 typedef struct pos_reader {
@@ -92,13 +79,10 @@ uint32_t pos_crc32c(uint32_t crc, const void *data, size_t size);
 /* The same, a bit at a time: the oracle of the one above. */
 uint32_t pos_crc32c_slow(uint32_t crc, const void *data, size_t size);
 
-void pos_copy(void *to, const void *from, size_t size);
-void pos_zero(void *at, size_t size);
 /* Zeroes, and the compiler may not leave it out. For secrets. */
 void pos_wipe(void *at, size_t size);
 /* Equal or not, in time that depends on `size` alone. */
 bool pos_equal_constant_time(const void *left, const void *right, size_t size);
-bool pos_equal(const void *left, const void *right, size_t size);
 
 /* Bytes that nobody can foretell, from the kernel. Fails: SYSTEM, and what was filled is no key. */
 pos_status pos_random_fill(void *at, size_t size);

@@ -2,50 +2,6 @@
 #include "bytes/bytes.h"
 
 #include <assert.h>
-#include <string.h>
-
-uint16_t pos_load_u16_be(const uint8_t *from)
-{
-    return (uint16_t)((from[0] << 8) | from[1]);
-}
-
-uint32_t pos_load_u32_be(const uint8_t *from)
-{
-    uint32_t value;
-    memcpy(&value, from, sizeof value);
-    return __builtin_bswap32(value);
-}
-
-uint64_t pos_load_u64_be(const uint8_t *from)
-{
-    uint64_t value;
-    memcpy(&value, from, sizeof value);
-    return __builtin_bswap64(value);
-}
-
-/* Little-endian machines only: the journal's columns are read in place. */
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "posengine needs a little-endian machine");
-
-uint16_t pos_load_u16_le(const uint8_t *from)
-{
-    uint16_t value;
-    memcpy(&value, from, sizeof value);
-    return value;
-}
-
-uint32_t pos_load_u32_le(const uint8_t *from)
-{
-    uint32_t value;
-    memcpy(&value, from, sizeof value);
-    return value;
-}
-
-uint64_t pos_load_u64_le(const uint8_t *from)
-{
-    uint64_t value;
-    memcpy(&value, from, sizeof value);
-    return value;
-}
 
 pos_reader pos_reader_over(const uint8_t *data, size_t size)
 {

@@ -1,20 +1,8 @@
-/* Copies, zeroes, wipes and comparisons: the only callers of memcpy's family outside this room
- * are none, so that a search for it finds every place where bytes move. */
+/* Wipes and comparisons in constant time; copies and zeroes are in inline.h. Outside of this room
+ * nobody calls memcpy's family, so that a search for it finds every place where bytes move. */
 #include "bytes/bytes.h"
 
-#include <assert.h>
 #include <string.h>
-
-void pos_copy(void *to, const void *from, size_t size)
-{
-    assert(size == 0 || (to != NULL && from != NULL));
-    if (size > 0) memcpy(to, from, size);
-}
-
-void pos_zero(void *at, size_t size)
-{
-    if (size > 0) memset(at, 0, size);
-}
 
 void pos_wipe(void *at, size_t size)
 {
@@ -30,9 +18,4 @@ bool pos_equal_constant_time(const void *left, const void *right, size_t size)
         difference = (uint8_t)(difference | (ours[index] ^ theirs[index]));
     }
     return difference == 0;
-}
-
-bool pos_equal(const void *left, const void *right, size_t size)
-{
-    return size == 0 || memcmp(left, right, size) == 0;
 }

@@ -4,39 +4,6 @@
 #include <assert.h>
 #include <string.h>
 
-void pos_store_u16_be(uint8_t *to, uint16_t value)
-{
-    to[0] = (uint8_t)(value >> 8);
-    to[1] = (uint8_t)value;
-}
-
-void pos_store_u32_be(uint8_t *to, uint32_t value)
-{
-    value = __builtin_bswap32(value);
-    memcpy(to, &value, sizeof value);
-}
-
-void pos_store_u64_be(uint8_t *to, uint64_t value)
-{
-    value = __builtin_bswap64(value);
-    memcpy(to, &value, sizeof value);
-}
-
-void pos_store_u16_le(uint8_t *to, uint16_t value)
-{
-    memcpy(to, &value, sizeof value);
-}
-
-void pos_store_u32_le(uint8_t *to, uint32_t value)
-{
-    memcpy(to, &value, sizeof value);
-}
-
-void pos_store_u64_le(uint8_t *to, uint64_t value)
-{
-    memcpy(to, &value, sizeof value);
-}
-
 pos_writer pos_writer_over(uint8_t *data, size_t capacity)
 {
     assert(data != NULL || capacity == 0);

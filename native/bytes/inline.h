@@ -1,0 +1,103 @@
+/*
+ * Numbers in memory, copies, zeroes, comparisons: unaligned, in an order that the name says. They are
+ * here and not behind a call because a message needs hundreds of them, of a few bytes each: the size
+ * is known where they are called, and the compiler makes a move of each. bytes/bytes.h includes this;
+ * nobody else does.
+ */
+#ifndef POS_BYTES_INLINE_H
+#define POS_BYTES_INLINE_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Little-endian machines only: the journal's columns are read in place. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "posengine needs a little-endian machine");
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+static inline uint16_t pos_load_u16_le(const uint8_t *from)
+{
+    uint16_t value;
+    memcpy(&value, from, sizeof value);
+    return value;
+}
+
+static inline uint32_t pos_load_u32_le(const uint8_t *from)
+{
+    uint32_t value;
+    memcpy(&value, from, sizeof value);
+    return value;
+}
+
+static inline uint64_t pos_load_u64_le(const uint8_t *from)
+{
+    uint64_t value;
+    memcpy(&value, from, sizeof value);
+    return value;
+}
+
+static inline uint16_t pos_load_u16_be(const uint8_t *from)
+{
+    return __builtin_bswap16(pos_load_u16_le(from));
+}
+
+static inline uint32_t pos_load_u32_be(const uint8_t *from)
+{
+    return __builtin_bswap32(pos_load_u32_le(from));
+}
+
+static inline uint64_t pos_load_u64_be(const uint8_t *from)
+{
+    return __builtin_bswap64(pos_load_u64_le(from));
+}
+
+static inline void pos_store_u16_le(uint8_t *to, uint16_t value)
+{
+    memcpy(to, &value, sizeof value);
+}
+
+static inline void pos_store_u32_le(uint8_t *to, uint32_t value)
+{
+    memcpy(to, &value, sizeof value);
+}
+
+static inline void pos_store_u64_le(uint8_t *to, uint64_t value)
+{
+    memcpy(to, &value, sizeof value);
+}
+
+static inline void pos_store_u16_be(uint8_t *to, uint16_t value)
+{
+    pos_store_u16_le(to, __builtin_bswap16(value));
+}
+
+static inline void pos_store_u32_be(uint8_t *to, uint32_t value)
+{
+    pos_store_u32_le(to, __builtin_bswap32(value));
+}
+
+static inline void pos_store_u64_be(uint8_t *to, uint64_t value)
+{
+    pos_store_u64_le(to, __builtin_bswap64(value));
+}
+
+/* ---- copies, zeroes, comparisons ------------------------------------------------------------- */
+static inline void pos_copy(void *to, const void *from, size_t size)
+{
+    assert(size == 0 || (to != NULL && from != NULL));
+    if (size > 0) memcpy(to, from, size);
+}
+
+static inline void pos_zero(void *at, size_t size)
+{
+    if (size > 0) memset(at, 0, size);
+}
+
+static inline bool pos_equal(const void *left, const void *right, size_t size)
+{
+    return size == 0 || memcmp(left, right, size) == 0;
+}
+
+#endif
