@@ -249,4 +249,60 @@ pos_status pos_answer_fill(const pos_spec *spec, const uint8_t *template_, size_
                            const pos_message *request, pos_writer *writer,
                            size_t *covered_size_out, size_t *mac_size_out);
 
+/* ---- recipes: what a shape of message comes to, compiled once: recipe.c ----------------------------- */
+/*
+ * A recipe is what the doors above and below say of one shape of message (MTI, bitmap, the digits
+ * that rules and choices look at, the lengths that move facts), worked out once: which rule it is,
+ * where its facts lie, what of it is kept, how its answer is put together. Messages of that shape
+ * then need a look-up and copies. The doors above stay the truth: each door here gives what they
+ * give, to the byte and to the fault, and falls back to them wherever it cannot be sure.
+ *
+ * A cache of recipes has fixed memory and belongs to one thread; the spec outlives it. A shape that
+ * does not come again is never compiled, and one that is in use is never dropped for another, so a
+ * flood of odd shapes costs what the slow doors cost and no more. It holds no byte of a message but
+ * the selectors' digits (processing code, condition, type, network code, entry mode).
+ */
+typedef struct pos_recipes pos_recipes;
+typedef struct pos_recipe pos_recipe;
+
+/* The one allocation. Fails: MEMORY. */
+pos_status pos_recipes_open(const pos_spec *spec, pos_recipes **recipes_out);
+void pos_recipes_close(pos_recipes *recipes); /* NULL: nothing */
+
+/* A recipe that was given out stays for at least so many more readings: far above any wave. */
+#define POS_RECIPE_STAYS 65536U
+
+/*
+ * pos_rule_find, pos_message_mac_cover, pos_rule_check and pos_request_read in one, of a message that
+ * parsed without a fault (of one that did not: the slow doors). Fails as the first of them that
+ * fails, and leaves what those before it gave:
+ *
+ *   FIELD_RULE                           nothing but recipe_out, which is NULL
+ *   FIELD_MISSING, FIELD_FORBIDDEN       rule_out, cover_out, fault_out
+ *   FIELD_PART, _CONTENT, _LENGTH        the same: a fact is not of its form
+ *
+ * `recipe_out` is for the doors below, with the same message; NULL where it has none, which is no
+ * fault.
+ */
+pos_status pos_recipe_read(pos_recipes *recipes, const pos_message *message,
+                           const pos_recipe **recipe_out, const pos_rule **rule_out,
+                           pos_mac_cover *cover_out, pos_request *request_out, char pan_out[20],
+                           size_t *pan_size_out, pos_fault *fault_out);
+
+/* pos_request_redact. `recipe`: as pos_recipe_read gave it for this message, or NULL. */
+void pos_recipe_redact(const pos_recipes *recipes, const pos_recipe *recipe, const pos_rule *rule,
+                       const pos_message *message, pos_writer *writer);
+
+/*
+ * pos_answer_build into `template_writer` and pos_answer_fill of it into `reply_writer`, in one pass.
+ * `template_writer` NULL: the template is not wanted. Fails as the first of the two that fails;
+ * what a writer then holds past its size before is not meaningful, and the size of `reply_writer` is
+ * what it was. A writer that is full says so itself, as ever.
+ */
+pos_status pos_recipe_answer(pos_recipes *recipes, const pos_recipe *recipe, const pos_rule *rule,
+                             const pos_message *request, const pos_answer_value *values,
+                             size_t value_count, bool is_signed, pos_writer *template_writer,
+                             pos_writer *reply_writer, size_t *covered_size_out,
+                             size_t *mac_size_out, pos_fault *fault_out);
+
 #endif
