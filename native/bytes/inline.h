@@ -95,6 +95,35 @@ static inline void pos_zero(void *at, size_t size)
     if (size > 0) memset(at, 0, size);
 }
 
+/* Where the size is known at run time only and is mostly 32 or less: two words that may overlap instead
+ * of a call. No byte beyond `size` is read or written. */
+static inline void pos_copy_short(uint8_t *to, const uint8_t *from, size_t size)
+{
+    if (size > 32) {
+        memcpy(to, from, size);
+    } else if (size > 16) {
+        uint64_t words[4];
+        memcpy(words, from, 16);
+        memcpy(words + 2, from + size - 16, 16);
+        memcpy(to, words, 16);
+        memcpy(to + size - 16, words + 2, 16);
+    } else if (size >= 8) {
+        const uint64_t tail = pos_load_u64_le(from + size - 8);
+        pos_store_u64_le(to, pos_load_u64_le(from));
+        pos_store_u64_le(to + size - 8, tail);
+    } else if (size >= 4) {
+        const uint32_t tail = pos_load_u32_le(from + size - 4);
+        pos_store_u32_le(to, pos_load_u32_le(from));
+        pos_store_u32_le(to + size - 4, tail);
+    } else if (size > 0) {
+        const uint8_t middle = from[size / 2];
+        const uint8_t tail = from[size - 1];
+        to[0] = from[0];
+        to[size / 2] = middle;
+        to[size - 1] = tail;
+    }
+}
+
 static inline bool pos_equal(const void *left, const void *right, size_t size)
 {
     return size == 0 || memcmp(left, right, size) == 0;

@@ -73,8 +73,27 @@ static void test_ebcdic_and_hex_go_round(void)
     CHECK(!pos_hex_to_bytes("0G", again, 1));
 }
 
+/* Blocks of exactly their size, so that the address sanitizer sees a byte too many. */
+static void test_a_short_copy_copies_its_bytes_and_no_other(void)
+{
+    for (size_t size = 1; size <= 80; size++) {
+        uint8_t *from = malloc(size);
+        uint8_t *to = malloc(size);
+        CHECK(from != NULL && to != NULL);
+        for (size_t index = 0; index < size; index++) {
+            from[index] = (uint8_t)(index + 1);
+            to[index] = 0;
+        }
+        pos_copy_short(to, from, size);
+        CHECK(memcmp(to, from, size) == 0);
+        free(from);
+        free(to);
+    }
+}
+
 int main(void)
 {
+    test_a_short_copy_copies_its_bytes_and_no_other();
     test_crc32c_gives_the_published_values();
     test_crc32c_is_the_bitwise_sum_at_every_size_and_split();
     test_digits_go_round();
