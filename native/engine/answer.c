@@ -211,7 +211,7 @@ pos_status answer_build(pos_engine *engine, const answer_sources *sources, pos_w
     add_bytes(&answer, POS_ROLE_PRIVATE_62, sources->private_62, sources->private_62_size);
     add_text(&answer, POS_ROLE_OPERATOR, names->organization);
     return pos_answer_build(engine->spec, slot->rule, &slot->message, answer.values, answer.count,
-                            slot->rule->answer_has_mac && slot->key.size > 0, writer, fault_out);
+                            slot->rule->answer_has_mac && slot->key != NULL, writer, fault_out);
 }
 
 pos_status answer_build_refusal(pos_engine *engine, const pos_slot *slot, const char response[2],

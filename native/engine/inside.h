@@ -51,19 +51,22 @@ typedef struct pos_engine_counts {
 /* ---- a wave: one slot a frame, alive for one call of submit ------------------------------------- */
 typedef struct pos_slot {
     const pos_arrival *arrival;
-    pos_frame frame;
-    pos_message message;
-    pos_fault fault;
     const pos_rule *rule;
-    pos_request request;
     const pos_terminal *terminal; /* NULL where the roster has none */
     uint32_t terminal_index;
-    pos_mac_cover cover;
-    pos_key key;      /* the MAK that verified it, or that is newest: signs the answer */
-    pos_key key_old;  /* size 0: none */
     bool is_old_key;  /* verified under key_old */
+    bool has_held;    /* `held` has a key in it, which is to be wiped */
     uint8_t cause;    /* pos_cause: why it gets no decision; NONE: it gets one */
     char said[2];     /* what the embedding program says; "00": nothing against it */
+    const pos_terminal_keys *keys; /* the terminal's record in the key store; NULL: none */
+    const pos_key *key;     /* the MAK that verified it, or that is newest: signs the answer */
+    const pos_key *key_old; /* NULL: none; both lie in `keys`, or in `held` */
+    pos_mac_cover cover;
+    pos_fault fault;
+    pos_frame frame;
+    pos_request request;
+    pos_message message;
+    pos_key held[2]; /* copies, where the record's own do not serve: see keyring_find */
 } pos_slot;
 
 typedef struct pos_pan {
@@ -100,6 +103,7 @@ typedef struct pos_cohort {
 
 /* ---- what is known of a terminal while the engine runs, beside the roster ---------------------------- */
 typedef struct pos_watch {
+    const pos_terminal_keys *keys; /* found once: records stay where they are; NULL: look */
     int64_t window_from_ns; /* of the minute in which wrong MACs are counted */
     int64_t locked_until_ns;
     uint32_t bad_macs;
@@ -117,6 +121,26 @@ typedef struct pos_rate {
 #define ENTRY_HEAP_MAX 8192U     /* redacted request and template: more cannot come of one frame */
 #define REPLY_FRAME_MAX 4096U    /* the longest reply with its overhead and MAC */
 #define DOWNLOAD_VALUE_MAX 960U  /* of field 62's 999 */
+
+/* ---- a message in hand: what is made of it, and not needed after it ---------------------------------- */
+typedef struct sign_on_block {
+    uint8_t bytes[160]; /* enciphered keys and check values, as field 62 carries them */
+    uint8_t kept[160];  /* the same with the enciphered keys zeroed: what the journal keeps */
+    uint32_t size;
+} sign_on_block;
+
+typedef struct settle_work {
+    pos_decision decision;
+    pos_entry entry;
+    const uint8_t *template_; /* what the reply is filled from */
+    size_t template_size;
+    size_t kept_offset; /* in scratch: the template as the journal keeps it */
+    size_t kept_size;
+    size_t request_size; /* in scratch, from 0: the redacted request */
+    uint32_t private_62_size;
+    sign_on_block block;
+    uint8_t private_62[DOWNLOAD_VALUE_MAX];
+} settle_work;
 
 typedef struct pos_download_table pos_download_table;
 typedef struct pos_keyring pos_keyring;
@@ -150,11 +174,13 @@ struct pos_engine {
     void *decide_context;
     /* memory of fixed size */
     pos_slot *slots;
+    size_t wave_count; /* slots of the wave in hand */
     pos_question *questions;
     pos_pan *pans; /* account numbers, between being read and becoming tokens */
     pos_token_job *tokens;
     pos_mac_job *jobs;        /* for a wave or a cohort, whichever is larger */
     uint32_t *job_slots;      /* which slot a job is of */
+    settle_work *work;        /* of the message in hand */
     uint8_t *scratch;         /* one message's heap: redacted request, template */
     pos_cohort cohorts[COHORT_COUNT];
     pos_cohort refusals;      /* answers without an entry: ready at once */
@@ -166,6 +192,7 @@ struct pos_engine {
     int64_t commit_counted;
     atomic_llong commit_ns;    /* of the last write, by the journal thread */
     atomic_llong commit_count; /* writes so far */
+    bool is_staging;           /* has_staged, as this thread set it */
     atomic_bool has_staged;    /* read by the journal thread: more is coming, no need to sync */
     atomic_bool is_in_doubt;
     bool is_stopped;
@@ -181,9 +208,12 @@ struct pos_engine {
 /* wave.c: each takes every slot of the wave and leaves a cause where one fails */
 void wave_cut(pos_engine *engine, const pos_arrival *arrivals, size_t count);
 void wave_parse(pos_engine *engine, size_t count);
+/* Token and fingerprint of every request that was read; the digits are wiped. */
+void wave_tokens(pos_engine *engine, size_t count);
 void wave_wipe(pos_engine *engine, size_t count);
 
 /* verify.c */
+void wave_identify(pos_engine *engine, size_t count);
 void wave_verify(pos_engine *engine, size_t count);
 void guard_note(pos_engine *engine, pos_slot *slot);
 
@@ -194,6 +224,12 @@ void ask_apply(const pos_slot *slot, pos_decision *decision);
 
 /* settle.c: STAGE_FULL leaves everything as it was */
 pos_status settle_one(pos_engine *engine, pos_slot *slot);
+/* Its steps; those after the first leave a cause in the slot where they fail. */
+pos_status settle_admit(pos_engine *engine, pos_slot *slot);
+void settle_decide(pos_engine *engine, pos_slot *slot, settle_work *work);
+void settle_record(pos_engine *engine, pos_slot *slot, settle_work *work);
+void settle_reply(pos_engine *engine, pos_slot *slot, settle_work *work);
+pos_status settle_stage(pos_engine *engine, pos_slot *slot, settle_work *work);
 /* Stages an entry of the engine's own; false where there is no room now. */
 bool settle_note(pos_engine *engine, pos_kind kind, const char reason[2], const char *tid,
                  uint32_t number);
@@ -227,22 +263,18 @@ void cohorts_recycle(pos_engine *engine);
 bool cohorts_are_all_used(const pos_engine *engine);
 
 /* sign_on.c */
-typedef struct sign_on_block {
-    uint8_t bytes[160]; /* enciphered keys and check values, as field 62 carries them */
-    uint8_t kept[160];  /* the same with the enciphered keys zeroed: what the journal keeps */
-    uint32_t size;
-} sign_on_block;
 pos_status keyring_open(pos_engine *engine, const char *path);
 void keyring_close(pos_engine *engine);
-/* The newest MAK and the one before it; absent keys have size 0. */
-void keyring_find(const pos_engine *engine, const pos_terminal *terminal,
-                  pos_mac_algorithm algorithm, pos_key *mak_out, pos_key *old_out);
-/* New working keys, put into the store; on disk after keyring_commit. */
+/* The terminal's record; NULL while it has none. Stays where it is until the engine closes. */
+const pos_terminal_keys *keyring_record(const pos_engine *engine, const pos_terminal *terminal);
+/* The newest MAK and the one before it, of `slot->keys`; NULL where they are absent. */
+void keyring_find(pos_slot *slot, pos_mac_algorithm algorithm);
 /* Whether an answer of the dialect can carry working keys at all. */
 bool keyring_has_place(const pos_engine *engine);
+/* New working keys, put into the store; on disk after keyring_commit. */
 pos_status keyring_make(pos_engine *engine, const pos_slot *slot, sign_on_block *block_out);
 /* The first message under the newest key has come: the old one is dropped. */
-void keyring_confirm(pos_engine *engine, const pos_terminal *terminal, const pos_key *mak);
+void keyring_confirm(pos_engine *engine, const pos_slot *slot);
 pos_status keyring_commit(pos_engine *engine);
 /* Does the sign-on's kept block fit the keys of the store? */
 bool keyring_fits(const pos_engine *engine, const pos_terminal *terminal, const uint8_t *kept,

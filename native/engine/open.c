@@ -80,7 +80,9 @@ static void carry_watches(pos_engine *engine, loaded *images)
 {
     for (size_t index = 0; index < pos_roster_count(images->roster); index++) {
         const pos_watch *watch = watch_of(engine, pos_roster_at(images->roster, index)->tid);
-        if (watch != NULL) images->watches[index] = *watch;
+        if (watch == NULL) continue;
+        images->watches[index] = *watch;
+        images->watches[index].keys = NULL; /* of another merchant, perhaps */
     }
 }
 
@@ -229,11 +231,12 @@ static pos_status make_memory(pos_engine *engine)
     engine->tokens = calloc(wave, sizeof engine->tokens[0]);
     engine->jobs = calloc(jobs, sizeof engine->jobs[0]);
     engine->job_slots = calloc(jobs, sizeof engine->job_slots[0]);
+    engine->work = calloc(1, sizeof *engine->work);
     engine->scratch = calloc(1, ENTRY_HEAP_MAX);
     const bool has_all = engine->slots != NULL && engine->questions != NULL
                          && engine->pans != NULL && engine->tokens != NULL
                          && engine->jobs != NULL && engine->job_slots != NULL
-                         && engine->scratch != NULL;
+                         && engine->work != NULL && engine->scratch != NULL;
     if (!has_all || !make_cohort(engine, &engine->refusals)) return POS_MEMORY;
     for (size_t index = 0; index < COHORT_COUNT; index++) {
         if (!make_cohort(engine, &engine->cohorts[index])) return POS_MEMORY;
@@ -378,6 +381,7 @@ void pos_engine_close(pos_engine *engine)
     free(engine->tokens);
     free(engine->jobs);
     free(engine->job_slots);
+    free(engine->work);
     free(engine->scratch);
     pos_wipe(engine, sizeof *engine);
     free(engine);

@@ -37,13 +37,16 @@ static pos_status pass(pos_engine *engine, const pos_arrival *arrivals, size_t c
                        size_t *taken_out)
 {
     int64_t began_ns = pos_clock_monotonic_ns();
+    engine->wave_count = count;
 
     wave_cut(engine, arrivals, count);
     count_stage(engine, STAGE_CUT, &began_ns, count);
 
     wave_parse(engine, count);
+    wave_tokens(engine, count);
     count_stage(engine, STAGE_PARSE, &began_ns, count);
 
+    wave_identify(engine, count);
     wave_verify(engine, count);
     count_stage(engine, STAGE_VERIFY, &began_ns, count);
 
@@ -61,6 +64,7 @@ static pos_status pass(pos_engine *engine, const pos_arrival *arrivals, size_t c
     if (taken > 0) count_stage(engine, STAGE_SETTLE, &began_ns, taken);
 
     wave_wipe(engine, count);
+    engine->wave_count = 0;
     engine->counts.waves++;
     *taken_out = taken;
     return status;

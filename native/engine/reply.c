@@ -65,7 +65,7 @@ pos_status cohort_add(pos_engine *engine, pos_cohort *cohort, const pos_slot *sl
                       bool is_signed, uint64_t sequence)
 {
     assert(cohort_has_room(engine, cohort));
-    assert(!is_signed || slot->key.size > 0);
+    assert(!is_signed || slot->key != NULL);
     pos_pending pending = {.line = slot->arrival->line, .sequence = sequence};
     size_t mac_size = 0;
     const pos_status status =
@@ -81,7 +81,7 @@ pos_status cohort_add(pos_engine *engine, pos_cohort *cohort, const pos_slot *sl
                                 ? slot->terminal->mac_algorithm
                                 : slot->cover.algorithm;
         pending.output = slot->cover.output;
-        pending.key = slot->key;
+        pending.key = *slot->key;
     }
     cohort->arena_size = pending.frame_offset + pending.frame_size;
     cohort->pendings[cohort->count++] = pending;
@@ -219,7 +219,8 @@ pos_status pos_engine_turn_over(pos_engine *engine, bool *turned_out)
     }
     if (!pos_journal_turn_over(engine->journal)) return POS_OK;
     /* A change of business date seals a page of its own: then something is staged still. */
-    atomic_store(&engine->has_staged, pos_journal_staged_count(engine->journal) > 0);
+    engine->is_staging = pos_journal_staged_count(engine->journal) > 0;
+    atomic_store(&engine->has_staged, engine->is_staging);
     engine->cohorts[engine->cohort_open].last_sequence = engine->sequence;
     engine->cohort_open = after(engine->cohort_open);
     assert(engine->cohorts[engine->cohort_open].count == 0);

@@ -21,20 +21,6 @@
 #define AUTH_MODULUS UINT64_C(1000000)
 #define BLANK ' '
 
-/* What is made for one message and not needed after it. */
-typedef struct settle_work {
-    pos_decision decision;
-    pos_entry entry;
-    sign_on_block block;
-    uint8_t private_62[DOWNLOAD_VALUE_MAX];
-    uint32_t private_62_size;
-    const uint8_t *template_; /* what the reply is filled from */
-    size_t template_size;
-    size_t kept_offset; /* in scratch: the template as the journal keeps it */
-    size_t kept_size;
-    size_t request_size; /* in scratch, from 0: the redacted request */
-} settle_work;
-
 static void blank(char *text, size_t size)
 {
     for (size_t index = 0; index < size; index++) text[index] = BLANK;
@@ -47,9 +33,10 @@ static void rrn_of(const pos_engine *engine, uint64_t sequence, char rrn_out[12]
                           RRN_SEQUENCE_DIGITS);
 }
 
-/* NONE: there is room. A full page or cohort is no cause: it only wants a commit first. */
-static pos_status admit(pos_engine *engine, pos_slot *slot)
+/* A full page or cohort is no cause: it only wants a commit first. */
+pos_status settle_admit(pos_engine *engine, pos_slot *slot)
 {
+    if (slot->cause != POS_CAUSE_NONE) return POS_OK;
     if (!cohort_has_room(engine, &engine->cohorts[engine->cohort_open])) return POS_STAGE_FULL;
     if (!pos_journal_has_room(engine->journal, ENTRY_HEAP_MAX)) {
         if (pos_journal_staged_count(engine->journal) > 0) return POS_STAGE_FULL;
@@ -100,7 +87,7 @@ static pos_cause recall(pos_engine *engine, settle_work *work)
 }
 
 /* Redacted request and template, one after the other in scratch. */
-static pos_cause record(pos_engine *engine, pos_slot *slot, settle_work *work)
+static pos_cause write_heap(pos_engine *engine, pos_slot *slot, settle_work *work)
 {
     pos_writer writer = pos_writer_over(engine->scratch, ENTRY_HEAP_MAX);
     pos_request_redact(engine->spec, slot->rule, &slot->message, &writer);
@@ -170,17 +157,40 @@ static void finish_entry(pos_engine *engine, const pos_slot *slot, settle_work *
     pos_copy(entry->auth, work->decision.auth, sizeof entry->auth);
 }
 
+void settle_record(pos_engine *engine, pos_slot *slot, settle_work *work)
+{
+    finish_entry(engine, slot, work);
+    slot->cause = (uint8_t)write_heap(engine, slot, work);
+}
+
+void settle_reply(pos_engine *engine, pos_slot *slot, settle_work *work)
+{
+    pos_cohort *cohort = &engine->cohorts[engine->cohort_open];
+    if (work->template_size == 0) {
+        cohort_add_silent(cohort, slot->arrival->line, work->entry.sequence, false);
+    } else if (cohort_add(engine, cohort, slot, work->template_, work->template_size,
+                          work->decision.requirement,
+                          slot->rule->answer_has_mac && slot->key != NULL, work->entry.sequence)
+               != POS_OK) {
+        slot->cause = POS_CAUSE_ANSWER;
+        return;
+    }
+    slot->cause = (uint8_t)forget_keys(engine, slot, work);
+    if (slot->cause != POS_CAUSE_NONE) cohort_drop_last(cohort);
+}
+
 /* The entry goes into the open page, and from there into the state. */
 static pos_status stage(pos_engine *engine, pos_entry *entry)
 {
     assert(entry->sequence == engine->sequence + 1);
-    /* The journal thread may sync only while nothing more is coming. */
-    atomic_store(&engine->has_staged, true);
+    /* The journal thread may sync only while nothing more is coming: told once a page. */
+    if (!engine->is_staging) atomic_store(&engine->has_staged, true);
+    engine->is_staging = true;
     const uint64_t expected = entry->sequence;
     const pos_status status = pos_journal_stage(engine->journal, entry);
     if (status != POS_OK) {
-        const bool is_staged = pos_journal_staged_count(engine->journal) > 0;
-        atomic_store(&engine->has_staged, is_staged);
+        engine->is_staging = pos_journal_staged_count(engine->journal) > 0;
+        if (!engine->is_staging) atomic_store(&engine->has_staged, false);
         return status;
     }
     assert(entry->sequence == expected);
@@ -191,6 +201,22 @@ static pos_status stage(pos_engine *engine, pos_entry *entry)
     assert(applied == POS_OK); /* it was admitted: room was there */
     (void)applied;
     return POS_OK;
+}
+
+pos_status settle_stage(pos_engine *engine, pos_slot *slot, settle_work *work)
+{
+    pos_entry *entry = &work->entry;
+    entry->request = engine->scratch;
+    entry->request_size = (uint32_t)work->request_size;
+    entry->answer = engine->scratch + work->kept_offset;
+    entry->answer_size = (uint32_t)work->kept_size;
+    if (entry->answer_size > 0) entry->flags |= POS_FLAG_ANSWERED;
+    const pos_status status = stage(engine, entry);
+    if (status == POS_OK) return POS_OK;
+    cohort_drop_last(&engine->cohorts[engine->cohort_open]);
+    if (status == POS_ENTRY_OVERSIZE) slot->cause = POS_CAUSE_SIZE;
+    if (status == POS_JOURNAL_FULL) slot->cause = POS_CAUSE_JOURNAL_ROOM;
+    return slot->cause != POS_CAUSE_NONE ? POS_OK : status;
 }
 
 static void count_outcome(pos_engine *engine, const pos_slot *slot, const settle_work *work)
@@ -222,40 +248,6 @@ static void count_outcome(pos_engine *engine, const pos_slot *slot, const settle
     }
 }
 
-/* The message's reply and entry; a cause where it cannot be carried out after all. */
-static pos_status carry_out(pos_engine *engine, pos_slot *slot, settle_work *work)
-{
-    finish_entry(engine, slot, work);
-    slot->cause = (uint8_t)record(engine, slot, work);
-    if (slot->cause != POS_CAUSE_NONE) return POS_OK;
-    pos_cohort *cohort = &engine->cohorts[engine->cohort_open];
-    if (work->template_size == 0) {
-        cohort_add_silent(cohort, slot->arrival->line, work->entry.sequence, false);
-    } else if (cohort_add(engine, cohort, slot, work->template_, work->template_size,
-                          work->decision.requirement,
-                          slot->rule->answer_has_mac && slot->key.size > 0, work->entry.sequence)
-               != POS_OK) {
-        slot->cause = POS_CAUSE_ANSWER;
-        return POS_OK;
-    }
-    slot->cause = (uint8_t)forget_keys(engine, slot, work);
-    pos_status status = POS_OK;
-    if (slot->cause == POS_CAUSE_NONE) {
-        pos_entry *entry = &work->entry;
-        entry->request = engine->scratch;
-        entry->request_size = (uint32_t)work->request_size;
-        entry->answer = engine->scratch + work->kept_offset;
-        entry->answer_size = (uint32_t)work->kept_size;
-        if (entry->answer_size > 0) entry->flags |= POS_FLAG_ANSWERED;
-        status = stage(engine, entry);
-        if (status == POS_ENTRY_OVERSIZE) slot->cause = POS_CAUSE_SIZE;
-        if (status == POS_JOURNAL_FULL) slot->cause = POS_CAUSE_JOURNAL_ROOM;
-        if (slot->cause != POS_CAUSE_NONE) status = POS_OK;
-    }
-    if (status != POS_OK || slot->cause != POS_CAUSE_NONE) cohort_drop_last(cohort);
-    return status;
-}
-
 /* Where a dialect has no batch numbers, the terminal's open batch is meant. */
 static void take_open_batch(const pos_engine *engine, pos_slot *slot)
 {
@@ -265,41 +257,61 @@ static void take_open_batch(const pos_engine *engine, pos_slot *slot)
     if (ours != NULL) slot->request.batch = ours->batch;
 }
 
+void settle_decide(pos_engine *engine, pos_slot *slot, settle_work *work)
+{
+    work->template_ = NULL;
+    work->template_size = 0;
+    work->private_62_size = 0;
+    work->block.size = 0; /* a repeat makes no keys, whatever the last message made */
+    take_open_batch(engine, slot);
+    pos_decide(&slot->request, slot->terminal, engine->state, engine->policy, engine->now_ns,
+               &work->decision);
+    if (engine->decide != NULL) ask_apply(slot, &work->decision);
+}
+
+/* What follows from an entry that is staged. */
+static void conclude(pos_engine *engine, pos_slot *slot, settle_work *work)
+{
+    count_outcome(engine, slot, work);
+    if (work->decision.is_alarm) {
+        (void)settle_note(engine, POS_KIND_ALARM, work->decision.response, slot->terminal->tid,
+                          work->decision.reason);
+    }
+    if (slot->is_old_key) engine->counts.old_key_used++;
+    if ((slot->request.flags & POS_FLAG_MAC_CHECKED) != 0 && !slot->is_old_key) {
+        keyring_confirm(engine, slot);
+    }
+}
+
+/* Wrapped keys passed through here, and through scratch: of other messages nothing is secret. */
+static void forget(pos_engine *engine, settle_work *work)
+{
+    if (work->private_62_size == 0 && !work->decision.makes_keys) return;
+    pos_wipe(work->private_62, sizeof work->private_62);
+    pos_wipe(&work->block, sizeof work->block);
+    pos_wipe(engine->scratch, ENTRY_HEAP_MAX);
+}
+
+static pos_status carry_out(pos_engine *engine, pos_slot *slot, settle_work *work)
+{
+    settle_decide(engine, slot, work);
+    settle_record(engine, slot, work);
+    pos_status status = POS_OK;
+    if (slot->cause == POS_CAUSE_NONE) settle_reply(engine, slot, work);
+    if (slot->cause == POS_CAUSE_NONE) status = settle_stage(engine, slot, work);
+    if (slot->cause == POS_CAUSE_NONE && status == POS_OK) conclude(engine, slot, work);
+    forget(engine, work);
+    return status;
+}
+
 pos_status settle_one(pos_engine *engine, pos_slot *slot)
 {
     assert(engine != NULL && slot != NULL);
     if (!cohort_has_room(engine, &engine->refusals)) return POS_STAGE_FULL;
-    pos_status status = POS_OK;
-    if (slot->cause == POS_CAUSE_NONE) status = admit(engine, slot);
+    pos_status status = settle_admit(engine, slot);
     if (status != POS_OK) return status;
-    if (slot->cause == POS_CAUSE_NONE) {
-        settle_work work;
-        work.template_ = NULL;
-        work.template_size = 0;
-        work.private_62_size = 0;
-        work.block.size = 0; /* a repeat makes no keys, whatever the stack holds */
-        take_open_batch(engine, slot);
-        pos_decide(&slot->request, slot->terminal, engine->state, engine->policy, engine->now_ns,
-                   &work.decision);
-        if (engine->decide != NULL) ask_apply(slot, &work.decision);
-        status = carry_out(engine, slot, &work);
-        if (status == POS_OK && slot->cause == POS_CAUSE_NONE) {
-            count_outcome(engine, slot, &work);
-            if (work.decision.is_alarm) {
-                (void)settle_note(engine, POS_KIND_ALARM, work.decision.response,
-                                  slot->terminal->tid, work.decision.reason);
-            }
-            if (slot->is_old_key) engine->counts.old_key_used++;
-            if ((slot->request.flags & POS_FLAG_MAC_CHECKED) != 0 && !slot->is_old_key) {
-                keyring_confirm(engine, slot->terminal, &slot->key);
-            }
-        }
-        pos_wipe(work.private_62, sizeof work.private_62);
-        pos_wipe(&work.block, sizeof work.block);
-        pos_wipe(engine->scratch, ENTRY_HEAP_MAX);
-        if (status != POS_OK) return status;
-    }
-    if (slot->cause == POS_CAUSE_NONE) return POS_OK;
+    if (slot->cause == POS_CAUSE_NONE) status = carry_out(engine, slot, engine->work);
+    if (status != POS_OK || slot->cause == POS_CAUSE_NONE) return status;
     if (slot->cause == POS_CAUSE_MAC_WRONG) guard_note(engine, slot);
     refuse(engine, slot);
     return POS_OK;

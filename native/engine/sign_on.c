@@ -47,31 +47,54 @@ void keyring_close(pos_engine *engine)
     engine->keyring = NULL;
 }
 
-/* A MAK of eight bytes serves an algorithm of sixteen when it is doubled: what terminals do. */
-static void fit(pos_key *key, pos_mac_algorithm algorithm)
+/*
+ * The key to use: the record's own; or a copy of eight bytes that are doubled, where the algorithm
+ * takes sixteen: what terminals do. NULL: it serves another algorithm, and the terminal must sign
+ * on again; or there is none.
+ */
+static const pos_key *fitted(pos_slot *slot, const pos_key *key, pos_mac_algorithm algorithm,
+                             pos_key *held)
 {
-    if (key->size == 0 || pos_mac_key_fits(algorithm, key->size)) return;
-    if (key->size == 8 && pos_mac_key_fits(algorithm, 16)) {
-        pos_copy(key->bytes + 8, key->bytes, 8);
-        key->size = 16;
-        return;
-    }
-    pos_key_wipe(key); /* it serves another algorithm: the terminal must sign on again */
+    if (key->size == 0) return NULL;
+    if (pos_mac_key_fits(algorithm, key->size)) return key;
+    if (key->size != 8 || !pos_mac_key_fits(algorithm, 16)) return NULL;
+    *held = *key;
+    pos_copy(held->bytes + 8, held->bytes, 8);
+    held->size = 16;
+    slot->has_held = true;
+    return held;
 }
 
-void keyring_find(const pos_engine *engine, const pos_terminal *terminal,
-                  pos_mac_algorithm algorithm, pos_key *mak_out, pos_key *old_out)
+const pos_terminal_keys *keyring_record(const pos_engine *engine, const pos_terminal *terminal)
 {
-    assert(mak_out != NULL && old_out != NULL);
-    mak_out->size = 0;
-    old_out->size = 0;
-    const pos_terminal_keys *keys =
-        pos_keystore_find(engine->keyring->store, terminal->tid, terminal->mid);
-    if (keys == NULL) return;
-    *mak_out = keys->mak;
-    *old_out = keys->mak_old;
-    fit(mak_out, algorithm);
-    fit(old_out, algorithm);
+    return pos_keystore_find(engine->keyring->store, terminal->tid, terminal->mid);
+}
+
+void keyring_find(pos_slot *slot, pos_mac_algorithm algorithm)
+{
+    assert(slot->key == NULL && slot->key_old == NULL);
+    if (slot->keys == NULL) return;
+    slot->key = fitted(slot, &slot->keys->mak, algorithm, &slot->held[0]);
+    slot->key_old = fitted(slot, &slot->keys->mak_old, algorithm, &slot->held[1]);
+}
+
+/*
+ * The record is about to change, and messages of the wave in hand lean on it: they were verified
+ * under the keys as they were, and are answered under those. Rare: a sign-on, or the first message
+ * after one.
+ */
+static void detach(pos_engine *engine, const pos_terminal_keys *record)
+{
+    for (size_t index = 0; index < engine->wave_count; index++) {
+        pos_slot *slot = &engine->slots[index];
+        if (slot->keys != record || slot->key == NULL) continue;
+        if (slot->key != &slot->held[0] && slot->key != &slot->held[1]) {
+            slot->held[0] = *slot->key;
+            slot->key = &slot->held[0];
+            slot->has_held = true;
+        }
+        slot->key_old = NULL; /* the MACs of the wave are judged: nobody asks for it now */
+    }
 }
 
 /* Where a sign-on of this network code wants its keys: the dialect says, else the usual layouts. */
@@ -121,6 +144,7 @@ pos_status keyring_make(pos_engine *engine, const pos_slot *slot, sign_on_block 
     }
     pos_wipe(random, sizeof random);
     if (status != POS_OK) return status;
+    if (slot->keys != NULL) detach(engine, slot->keys);
     status = pos_keystore_put(engine->keyring->store, slot->terminal->tid, slot->terminal->mid,
                               &keys);
     pos_working_keys_wipe(&keys);
@@ -136,14 +160,15 @@ pos_status keyring_make(pos_engine *engine, const pos_slot *slot, sign_on_block 
     return POS_OK;
 }
 
-void keyring_confirm(pos_engine *engine, const pos_terminal *terminal, const pos_key *mak)
+void keyring_confirm(pos_engine *engine, const pos_slot *slot)
 {
-    const pos_terminal_keys *keys =
-        pos_keystore_find(engine->keyring->store, terminal->tid, terminal->mid);
-    if (keys == NULL || keys->mak_old.size == 0) return;
+    const pos_terminal_keys *keys = slot->keys;
+    assert(keys != NULL && slot->key != NULL);
+    if (keys->mak_old.size == 0) return;
     /* A sign-on earlier in this very wave may have made a newer key than the one that verified. */
-    if (!pos_equal_constant_time(keys->mak.bytes, mak->bytes, keys->mak.size)) return;
-    pos_keystore_retire_old_mak(engine->keyring->store, terminal->tid, terminal->mid);
+    if (!pos_equal_constant_time(keys->mak.bytes, slot->key->bytes, keys->mak.size)) return;
+    detach(engine, keys);
+    pos_keystore_retire_old_mak(engine->keyring->store, slot->terminal->tid, slot->terminal->mid);
 }
 
 pos_status keyring_commit(pos_engine *engine)

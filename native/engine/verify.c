@@ -30,24 +30,52 @@ static pos_mac_algorithm algorithm_of(const pos_slot *slot)
                                    : slot->cover.algorithm);
 }
 
-static pos_cause identify(pos_engine *engine, pos_slot *slot)
+static pos_cause judge_terminal(pos_engine *engine, pos_slot *slot)
 {
-    const pos_terminal *terminal = pos_roster_find(engine->roster, slot->request.tid);
-    if (terminal == NULL) return POS_CAUSE_TERMINAL;
-    slot->terminal = terminal;
-    slot->terminal_index = (uint32_t)(terminal - pos_roster_at(engine->roster, 0));
-    assert(pos_roster_at(engine->roster, slot->terminal_index) == terminal);
-    if (!pos_equal(terminal->mid, slot->request.mid, sizeof terminal->mid)) {
+    if (slot->terminal == NULL) return POS_CAUSE_TERMINAL;
+    if (!pos_equal(slot->terminal->mid, slot->request.mid, sizeof slot->terminal->mid)) {
         return POS_CAUSE_MERCHANT;
     }
     const pos_watch *watch = &engine->watches[slot->terminal_index];
     if (watch->is_locked || watch->locked_until_ns > engine->now_ns) return POS_CAUSE_LOCKED;
     if (!is_from_its_line(slot)) return POS_CAUSE_LINE;
-    keyring_find(engine, terminal, algorithm_of(slot), &slot->key, &slot->key_old);
+    slot->keys = watch->keys;
+    keyring_find(slot, algorithm_of(slot));
     if (!slot->rule->request_has_mac) return POS_CAUSE_NONE;
     if (slot->cover.mac == NULL) return POS_CAUSE_MAC_ABSENT;
-    if (slot->key.size == 0) return POS_CAUSE_KEY_ABSENT;
+    if (slot->key == NULL) return POS_CAUSE_KEY_ABSENT;
     return POS_CAUSE_NONE;
+}
+
+/*
+ * Three steps, each over the whole wave, so that the memory which the next one needs is on its way
+ * while the others of the wave are looked at: terminal, what is watched of it, its keys.
+ */
+void wave_identify(pos_engine *engine, size_t count)
+{
+    const pos_terminal *first = pos_roster_at(engine->roster, 0);
+    for (size_t index = 0; index < count; index++) {
+        pos_slot *slot = &engine->slots[index];
+        if (slot->cause != POS_CAUSE_NONE) continue;
+        slot->terminal = pos_roster_find(engine->roster, slot->request.tid);
+        if (slot->terminal == NULL) continue;
+        slot->terminal_index = (uint32_t)(slot->terminal - first);
+        assert(pos_roster_at(engine->roster, slot->terminal_index) == slot->terminal);
+        __builtin_prefetch(&engine->watches[slot->terminal_index]);
+    }
+    for (size_t index = 0; index < count; index++) {
+        pos_slot *slot = &engine->slots[index];
+        if (slot->cause != POS_CAUSE_NONE || slot->terminal == NULL) continue;
+        pos_watch *watch = &engine->watches[slot->terminal_index];
+        if (watch->keys == NULL) watch->keys = keyring_record(engine, slot->terminal);
+        if (watch->keys == NULL) continue;
+        __builtin_prefetch(&watch->keys->mak);
+        __builtin_prefetch(&watch->keys->mak_old);
+    }
+    for (size_t index = 0; index < count; index++) {
+        pos_slot *slot = &engine->slots[index];
+        if (slot->cause == POS_CAUSE_NONE) slot->cause = (uint8_t)judge_terminal(engine, slot);
+    }
 }
 
 /* Computes the MACs of the slots listed in job_slots[0 .. count). */
@@ -56,7 +84,7 @@ static void compute(pos_engine *engine, size_t count, bool is_old)
     for (size_t job = 0; job < count; job++) {
         const pos_slot *slot = &engine->slots[engine->job_slots[job]];
         engine->jobs[job] = (pos_mac_job){
-            .key = is_old ? &slot->key_old : &slot->key,
+            .key = is_old ? slot->key_old : slot->key,
             .covered = slot->cover.data,
             .covered_size = slot->cover.size,
             .algorithm = (uint8_t)algorithm_of(slot),
@@ -84,7 +112,7 @@ static size_t judge(pos_engine *engine, size_t count, bool is_old)
             slot->request.flags |= POS_FLAG_MAC_CHECKED;
             slot->is_old_key = is_old;
             if (is_old) slot->key = slot->key_old;
-        } else if (!is_old && slot->key_old.size > 0) {
+        } else if (!is_old && slot->key_old != NULL) {
             engine->job_slots[again++] = index;
         } else {
             slot->cause = POS_CAUSE_MAC_WRONG;
@@ -99,9 +127,7 @@ void wave_verify(pos_engine *engine, size_t count)
     assert(engine != NULL);
     size_t jobs = 0;
     for (size_t index = 0; index < count; index++) {
-        pos_slot *slot = &engine->slots[index];
-        if (slot->cause != POS_CAUSE_NONE) continue;
-        slot->cause = (uint8_t)identify(engine, slot);
+        const pos_slot *slot = &engine->slots[index];
         if (slot->cause == POS_CAUSE_NONE && slot->rule->request_has_mac) {
             engine->job_slots[jobs++] = (uint32_t)index;
         }

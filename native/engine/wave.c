@@ -26,8 +26,10 @@ void wave_cut(pos_engine *engine, const pos_arrival *arrivals, size_t count)
         slot->arrival = &arrivals[index];
         slot->terminal = NULL;
         slot->rule = NULL;
-        slot->key.size = 0;
-        slot->key_old.size = 0;
+        slot->keys = NULL;
+        slot->key = NULL;
+        slot->key_old = NULL;
+        slot->has_held = false;
         slot->is_old_key = false;
         slot->cause = POS_CAUSE_NONE;
         slot->fault = (pos_fault){0};
@@ -137,8 +139,7 @@ static void judge_expiry(pos_request *request, const calendar_instant *now)
     pos_wipe(&request->expiry_yymm, sizeof request->expiry_yymm);
 }
 
-/* Token and fingerprint of every request that was read, in one wave each; the digits are wiped. */
-static void tokens_of(pos_engine *engine, size_t count)
+void wave_tokens(pos_engine *engine, size_t count)
 {
     size_t tokens = 0;
     for (size_t index = 0; index < count; index++) {
@@ -166,6 +167,7 @@ static void tokens_of(pos_engine *engine, size_t count)
         pos_copy(engine->slots[engine->job_slots[index]].request.fingerprint,
                  engine->tokens[index].token, sizeof engine->tokens[index].token);
     }
+    pos_wipe(engine->pans, count * sizeof engine->pans[0]);
 }
 
 void wave_parse(pos_engine *engine, size_t count)
@@ -181,8 +183,6 @@ void wave_parse(pos_engine *engine, size_t count)
         slot->request.line = (uint32_t)slot->arrival->line;
         judge_expiry(&slot->request, &now);
     }
-    tokens_of(engine, count);
-    pos_wipe(engine->pans, count * sizeof engine->pans[0]);
 }
 
 /*
@@ -199,7 +199,7 @@ void wave_wipe(pos_engine *engine, size_t count)
 {
     wipe_stack();
     for (size_t index = 0; index < count; index++) {
-        pos_key_wipe(&engine->slots[index].key);
-        pos_key_wipe(&engine->slots[index].key_old);
+        pos_slot *slot = &engine->slots[index];
+        if (slot->has_held) pos_wipe(slot->held, sizeof slot->held);
     }
 }
