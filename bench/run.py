@@ -33,7 +33,7 @@ BENCHES = {
     "parse": 60, "facts": 60, "python": 60, "mac": 90, "sums": 60, "engine": 90, "journal": 90,
     "serve": 150, "latency": 90, "restart": 150, "growth": 180,
 }  # fmt: skip
-PEERS = {"peers/codecs": 600, "peers/stores": 300, "peers/servers": 600}
+PEERS = {"peers/reading": 600, "peers/stores": 300, "peers/serving": 600}
 
 
 def run(name: str, limit_s: int) -> dict[str, Any]:
