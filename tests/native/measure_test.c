@@ -2,6 +2,9 @@
  * Goal: a histogram's percentiles are never below the true ones and at most 1/64 above.
  * Method: random values against a sorted list.
  */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "check.h"
 #include "measure/measure.h"
 
@@ -89,12 +92,45 @@ static void test_the_environment_names_the_highest_path(void)
     CHECK(setenv("POSENGINE_CPU", "portable", 1) == 0);
     CHECK(pos_cpu_path_now() == POS_CPU_PORTABLE); /* nobody asked before */
     CHECK(!pos_cpu_has_sha());
+    CHECK(pos_cpu_asked_is_met());
     CHECK(setenv("POSENGINE_CPU", "avx512", 1) == 0);
     CHECK(pos_cpu_path_now() == POS_CPU_PORTABLE); /* what was found out stays */
 }
 
+/* Each in a process of its own, since a process asks once. */
+static bool is_met_in_a_process(const char *asked, pos_cpu_path *now_out)
+{
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK(asked == NULL ? unsetenv("POSENGINE_CPU") == 0
+                            : setenv("POSENGINE_CPU", asked, 1) == 0);
+        _exit((pos_cpu_asked_is_met() ? 16 : 0) | (int)pos_cpu_path_now());
+    }
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    *now_out = (pos_cpu_path)(WEXITSTATUS(status) & 15);
+    return (WEXITSTATUS(status) & 16) != 0;
+}
+
+static void test_what_cannot_be_met_is_said(void)
+{
+    pos_cpu_path best = POS_CPU_PORTABLE;
+    pos_cpu_path now = POS_CPU_PORTABLE;
+    CHECK(is_met_in_a_process(NULL, &best));
+    CHECK(is_met_in_a_process("", &now) && now == best);
+    CHECK(!is_met_in_a_process("avx9", &now) && now == best);
+    CHECK(!is_met_in_a_process("PORTABLE", &now) && now == best);
+    for (unsigned path = 0; path < POS_CPU_PATH_COUNT; path++) {
+        const bool is_met = is_met_in_a_process(pos_cpu_path_name((pos_cpu_path)path), &now);
+        CHECK(is_met == (path <= best));
+        CHECK(now == (is_met ? (pos_cpu_path)path : best));
+    }
+}
+
 int main(void)
 {
+    test_what_cannot_be_met_is_said(); /* first: this process has asked nothing yet */
     test_the_environment_names_the_highest_path();
     test_a_path_goes_by_its_name_and_is_one_that_the_machine_has();
     test_percentiles_are_those_of_the_sorted_list();

@@ -39,6 +39,9 @@ typedef enum pos_cpu_path {
 POS_API pos_cpu_path pos_cpu_path_best(void);
 /* What this process uses: the best, or the lower one that POSENGINE_CPU named when it was first asked. */
 POS_API pos_cpu_path pos_cpu_path_now(void);
+/* False where POSENGINE_CPU names no path, or one above the best: then the best is used, and whoever
+ * starts an engine must not pass over it. Not set, or empty, is met. */
+POS_API bool pos_cpu_asked_is_met(void);
 POS_API const char *pos_cpu_path_name(pos_cpu_path path); /* "portable", "sse42", "avx2", "avx512" */
 /* False where there is no such path. */
 POS_API bool pos_cpu_path_of(const char *name, pos_cpu_path *path_out);
