@@ -54,14 +54,14 @@ static void sm4_cbc(const input *in, uint8_t out[32]) { mac_of(POS_MAC_SM4_CBC, 
 static void aes_portable(const input *in, uint8_t out[32])
 {
     pos_aes_key key;
-    pos_aes_prepare_on(POS_AES_PORTABLE, in->key, 16, &key);
+    pos_aes_prepare_on(POS_CPU_PORTABLE, in->key, 16, &key);
     pos_aes_encrypt(&key, in->data, out);
 }
 
 static void sm4_portable(const input *in, uint8_t out[32])
 {
     pos_sm4_key key;
-    pos_sm4_prepare_on(POS_SM4_PORTABLE, in->key, &key);
+    pos_sm4_prepare_on(POS_CPU_PORTABLE, in->key, &key);
     pos_sm4_encrypt(&key, in->data, out);
 }
 

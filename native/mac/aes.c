@@ -4,7 +4,7 @@
  *   state, 16 bytes ──▶ SubBytes (planes, sbox.c) ──▶ ShiftRows ──▶ MixColumns ──▶ ⊕ round key
  *
  * aes_aesni.c has the fast way, by the processor's own instructions; a prepared key remembers the
- * way it was prepared for. Both use the same schedule: round keys as bytes in FIPS 197's order.
+ * path it was prepared for. Both use the same schedule: round keys as bytes in FIPS 197's order.
  */
 #include "mac/aes.h"
 
@@ -12,18 +12,9 @@
 
 #include "mac/sbox.h"
 
-static bool has_aesni(void)
+static uint32_t substitute_word(pos_cpu_path path, uint32_t word)
 {
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("sse4.1");
-#else
-    return false;
-#endif
-}
-
-static uint32_t substitute_word(pos_aes_path path, uint32_t word)
-{
-    if (path == POS_AES_AESNI) return pos_aes_substitute_word_aesni(word);
+    if (path >= POS_CPU_SSE42) return pos_aes_substitute_word_aesni(word);
     uint8_t bytes[16] = {0};
     pos_store_u32_le(bytes, word);
     pos_sbox_aes(bytes);
@@ -43,11 +34,11 @@ static uint32_t rotated_right(uint32_t word, unsigned count)
 }
 
 /* FIPS 197, 5.2. Words are little-endian here, so RotWord is a rotation to the right. */
-void pos_aes_prepare_on(pos_aes_path path, const uint8_t *key, size_t key_size,
+void pos_aes_prepare_on(pos_cpu_path path, const uint8_t *key, size_t key_size,
                         pos_aes_key *key_out)
 {
     assert(key_size == 16 || key_size == 24 || key_size == 32);
-    assert(path == POS_AES_PORTABLE || has_aesni());
+    assert(path <= pos_cpu_path_best());
 
     const size_t key_words = key_size / 4;
     const size_t rounds = key_words + 6;
@@ -76,7 +67,7 @@ void pos_aes_prepare_on(pos_aes_path path, const uint8_t *key, size_t key_size,
 
 void pos_aes_prepare(const uint8_t *key, size_t key_size, pos_aes_key *key_out)
 {
-    pos_aes_prepare_on(has_aesni() ? POS_AES_AESNI : POS_AES_PORTABLE, key, key_size, key_out);
+    pos_aes_prepare_on(pos_cpu_path_now(), key, key_size, key_out);
 }
 
 static void add_round_key(uint8_t state[16], const uint8_t round_key[16])
@@ -123,7 +114,7 @@ void pos_aes_encrypt_portable(const pos_aes_key *key, const uint8_t block[16], u
 void pos_aes_encrypt(const pos_aes_key *key, const uint8_t block[16], uint8_t out[16])
 {
     assert(key->rounds == 10 || key->rounds == 12 || key->rounds == 14);
-    if (key->path == POS_AES_AESNI) {
+    if (key->path >= POS_CPU_SSE42) {
         pos_aes_encrypt_aesni(key, block, out);
     } else {
         pos_aes_encrypt_portable(key, block, out);

@@ -3,15 +3,16 @@
 #define POS_MAC_AES_H
 
 #include "mac/mac.h"
+#include "measure/measure.h"
 
-/* The two ways, for tests that force one; pos_aes_prepare chooses by the processor. */
-void pos_aes_prepare_on(pos_aes_path path, const uint8_t *key, size_t key_size,
+/* By the path that is named, which the machine must have; pos_aes_prepare takes the process's. */
+void pos_aes_prepare_on(pos_cpu_path path, const uint8_t *key, size_t key_size,
                         pos_aes_key *key_out);
 void pos_aes_encrypt_portable(const pos_aes_key *key, const uint8_t block[16], uint8_t out[16]);
 void pos_aes_encrypt_aesni(const pos_aes_key *key, const uint8_t block[16], uint8_t out[16]);
 /* SubWord of the key schedule. */
 uint32_t pos_aes_substitute_word_aesni(uint32_t word);
-void pos_cmac_prepare_on(pos_aes_path path, const uint8_t *key, size_t key_size,
+void pos_cmac_prepare_on(pos_cpu_path path, const uint8_t *key, size_t key_size,
                          pos_cmac_key *key_out);
 /* Doubling in GF(2^128), as CMAC and SIV use it. */
 void pos_block_double(uint8_t block[16]);

@@ -47,7 +47,7 @@ void pos_aes_chain_aesni(const pos_aes_key *key, uint8_t chain[16], const uint8_
 #else
 #include <stdlib.h>
 
-/* Never called: has_aesni() says no on these processors. */
+/* Never called: those processors have the portable path alone. */
 uint32_t pos_aes_substitute_word_aesni(uint32_t word)
 {
     (void)word;

@@ -3,6 +3,7 @@
 #define POS_MAC_BLOCK_H
 
 #include "mac/mac.h"
+#include "measure/measure.h"
 
 /* ---- DES: 48 key bits a round, spread as the round function wants them ---------------------------- */
 typedef struct pos_des_stage {
@@ -20,15 +21,13 @@ void pos_des_encrypt(const pos_des_key *key, const uint8_t block[8], uint8_t out
 void pos_des_decrypt(const pos_des_key *key, const uint8_t block[8], uint8_t out[8]);
 
 /* ---- SM4 ----------------------------------------------------------------------------------------- */
-typedef enum pos_sm4_path { POS_SM4_PORTABLE, POS_SM4_AESNI } pos_sm4_path;
-
 typedef struct pos_sm4_key {
     uint32_t rounds[32];
-    uint8_t path; /* pos_sm4_path */
+    uint8_t path; /* pos_cpu_path: what computes with this key */
 } pos_sm4_key;
 
 void pos_sm4_prepare(const uint8_t key[16], pos_sm4_key *key_out);
-void pos_sm4_prepare_on(pos_sm4_path path, const uint8_t key[16], pos_sm4_key *key_out);
+void pos_sm4_prepare_on(pos_cpu_path path, const uint8_t key[16], pos_sm4_key *key_out);
 void pos_sm4_encrypt(const pos_sm4_key *key, const uint8_t block[16], uint8_t out[16]);
 void pos_sm4_decrypt(const pos_sm4_key *key, const uint8_t block[16], uint8_t out[16]);
 /* The 32 rounds and the 32 steps of the schedule, by the AES instructions (sm4_aesni.c). */

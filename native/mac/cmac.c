@@ -39,7 +39,7 @@ void pos_cmac_prepare(const uint8_t *key, size_t key_size, pos_cmac_key *key_out
     prepare_subkeys(key_out);
 }
 
-void pos_cmac_prepare_on(pos_aes_path path, const uint8_t *key, size_t key_size,
+void pos_cmac_prepare_on(pos_cpu_path path, const uint8_t *key, size_t key_size,
                          pos_cmac_key *key_out)
 {
     pos_aes_prepare_on(path, key, key_size, &key_out->aes);
@@ -49,7 +49,7 @@ void pos_cmac_prepare_on(pos_aes_path path, const uint8_t *key, size_t key_size,
 static void chain_blocks(const pos_aes_key *key, uint8_t chain[16], const uint8_t *blocks,
                          size_t block_count)
 {
-    if (key->path == POS_AES_AESNI) {
+    if (key->path >= POS_CPU_SSE42) {
         pos_aes_chain_aesni(key, chain, blocks, block_count);
         return;
     }
@@ -108,15 +108,6 @@ void pos_cmac(const pos_cmac_key *key, const void *data, size_t size, uint8_t ma
     pos_cmac_begin(&state);
     pos_cmac_add(&state, key, data, size);
     pos_cmac_end(&state, key, mac_out);
-}
-
-void pos_token_wave(const pos_cmac_key *key, pos_token_job *jobs, size_t count)
-{
-    assert(key != NULL);
-    assert(jobs != NULL || count == 0);
-    for (size_t index = 0; index < count; index++) {
-        pos_cmac(key, jobs[index].data, jobs[index].size, jobs[index].token);
-    }
 }
 
 /*

@@ -24,13 +24,11 @@ void pos_hmac_sha256(const uint8_t *key, size_t key_size, const void *data, size
                      uint8_t mac_out[32]);
 
 /* ---- AES and CMAC (FIPS 197, RFC 4493) ----------------------------------------------------------- */
-typedef enum pos_aes_path { POS_AES_PORTABLE, POS_AES_AESNI } pos_aes_path;
-
-/* A key schedule for encryption, and the way it was prepared for. A secret: wipe it. */
+/* A key schedule for encryption, and the path it was prepared for. A secret: wipe it. */
 typedef struct pos_aes_key {
     uint8_t round_keys[15][16];
     uint8_t rounds;
-    uint8_t path; /* pos_aes_path */
+    uint8_t path; /* pos_cpu_path: what computes with this key */
 } pos_aes_key;
 
 /* `key_size` is 16, 24 or 32. */

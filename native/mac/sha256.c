@@ -11,6 +11,7 @@
 #include <assert.h>
 
 #include "mac/mac.h"
+#include "measure/measure.h"
 
 /* FIPS 180-4, 4.2.2: the fractions of the cube roots of the first 64 primes. */
 const uint32_t pos_sha256_constants[64] = {
@@ -67,18 +68,9 @@ void pos_sha256_blocks_portable(uint32_t words[8], const uint8_t *blocks, size_t
     for (size_t index = 0; index < block_count; index++) compress(words, blocks + 64 * index);
 }
 
-static bool has_shani(void)
-{
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-    return __builtin_cpu_supports("sha") && __builtin_cpu_supports("sse4.1");
-#else
-    return false;
-#endif
-}
-
 static void compress_blocks(uint32_t words[8], const uint8_t *blocks, size_t block_count)
 {
-    if (has_shani()) {
+    if (pos_cpu_has_sha()) {
         pos_sha256_blocks_shani(words, blocks, block_count);
     } else {
         pos_sha256_blocks_portable(words, blocks, block_count);

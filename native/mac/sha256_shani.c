@@ -57,7 +57,7 @@ void pos_sha256_blocks_shani(uint32_t words[8], const uint8_t *blocks, size_t bl
 #else
 #include <stdlib.h>
 
-/* Never called: has_shani() says no on these processors. */
+/* Never called: pos_cpu_has_sha says no on these processors. */
 void pos_sha256_blocks_shani(uint32_t words[8], const uint8_t *blocks, size_t block_count)
 {
     (void)words;

@@ -13,25 +13,16 @@
 #include "mac/block.h"
 #include "mac/sbox.h"
 
-static bool has_aesni(void)
-{
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("sse4.1");
-#else
-    return false;
-#endif
-}
-
-void pos_sm4_prepare_on(pos_sm4_path path, const uint8_t key[16], pos_sm4_key *key_out)
+void pos_sm4_prepare_on(pos_cpu_path path, const uint8_t key[16], pos_sm4_key *key_out)
 {
     assert(key != NULL);
-    assert(path == POS_SM4_PORTABLE || has_aesni());
+    assert(path <= pos_cpu_path_best());
     static const uint32_t SYSTEM[4] = {0xA3B1BAC6, 0x56AA3350, 0x677D9197, 0xB27022DC};
     uint32_t words[4];
     for (size_t index = 0; index < 4; index++) {
         words[index] = pos_load_u32_be(key + 4 * index) ^ SYSTEM[index];
     }
-    if (path == POS_SM4_AESNI) {
+    if (path >= POS_CPU_SSE42) {
         pos_sm4_schedule_aesni(words, key_out->rounds);
     } else {
         pos_sm4_schedule(pos_sbox_sm4, words, key_out->rounds);
@@ -42,14 +33,14 @@ void pos_sm4_prepare_on(pos_sm4_path path, const uint8_t key[16], pos_sm4_key *k
 
 void pos_sm4_prepare(const uint8_t key[16], pos_sm4_key *key_out)
 {
-    pos_sm4_prepare_on(has_aesni() ? POS_SM4_AESNI : POS_SM4_PORTABLE, key, key_out);
+    pos_sm4_prepare_on(pos_cpu_path_now(), key, key_out);
 }
 
 static void crypt(uint8_t path, const uint32_t keys[32], const uint8_t block[16], uint8_t out[16])
 {
     uint32_t words[4];
     for (size_t index = 0; index < 4; index++) words[index] = pos_load_u32_be(block + 4 * index);
-    if (path == POS_SM4_AESNI) {
+    if (path >= POS_CPU_SSE42) {
         pos_sm4_rounds_aesni(keys, words);
     } else {
         pos_sm4_rounds(pos_sbox_sm4, keys, words);

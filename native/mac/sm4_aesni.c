@@ -56,7 +56,7 @@ void pos_sm4_schedule_aesni(uint32_t words[4], uint32_t keys_out[32])
 #else
 #include <stdlib.h>
 
-/* Never called: has_aesni() says no on these processors. */
+/* Never called: those processors have the portable path alone. */
 void pos_sm4_rounds_aesni(const uint32_t keys[32], uint32_t words[4])
 {
     (void)keys;

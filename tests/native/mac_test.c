@@ -119,7 +119,7 @@ static void test_the_sm4_circuit_is_the_standards_table(void)
 }
 
 /* ---- AES ------------------------------------------------------------------------------------------- */
-static void check_aes(pos_aes_path path, const char *key_hex, const char *cipher_hex)
+static void check_aes(pos_cpu_path path, const char *key_hex, const char *cipher_hex)
 {
     const octets key = octets_of(key_hex);
     const octets plain = octets_of("00112233445566778899aabbccddeeff");
@@ -130,21 +130,14 @@ static void check_aes(pos_aes_path path, const char *key_hex, const char *cipher
     CHECK(is_hex(out, cipher_hex));
 }
 
-static bool has_aesni(void)
-{
-    pos_aes_key key;
-    pos_aes_prepare((const uint8_t *)"0123456789abcdef", 16, &key);
-    return key.path == POS_AES_AESNI;
-}
-
 static void test_aes_gives_the_published_blocks_by_every_way(void)
 {
-    for (int path = POS_AES_PORTABLE; path <= (has_aesni() ? POS_AES_AESNI : 0); path++) {
-        check_aes((pos_aes_path)path, "000102030405060708090a0b0c0d0e0f",
+    for (int path = POS_CPU_PORTABLE; path <= (int)pos_cpu_path_best(); path++) {
+        check_aes((pos_cpu_path)path, "000102030405060708090a0b0c0d0e0f",
                   "69c4e0d86a7b0430d8cdb78070b4c55a"); /* FIPS 197, C.1 */
-        check_aes((pos_aes_path)path, "000102030405060708090a0b0c0d0e0f1011121314151617",
+        check_aes((pos_cpu_path)path, "000102030405060708090a0b0c0d0e0f1011121314151617",
                   "dda97ca4864cdfe06eaf70a0ec0d7191"); /* C.2 */
-        check_aes((pos_aes_path)path,
+        check_aes((pos_cpu_path)path,
                   "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
                   "8ea2b7ca516745bfeafc49904b496089"); /* C.3 */
     }
@@ -152,7 +145,7 @@ static void test_aes_gives_the_published_blocks_by_every_way(void)
 
 static void test_the_aes_ways_agree(void)
 {
-    if (!has_aesni()) return;
+    if (pos_cpu_path_best() < POS_CPU_SSE42) return;
     uint32_t seed = 1;
     for (unsigned round = 0; round < 2000; round++) {
         uint8_t key[32];
@@ -163,7 +156,7 @@ static void test_the_aes_ways_agree(void)
         fill(&seed, key, sizeof key);
         fill(&seed, block, sizeof block);
         for (int path = 0; path < 2; path++) {
-            pos_aes_prepare_on((pos_aes_path)path, key, size, &prepared[path]);
+            pos_aes_prepare_on((pos_cpu_path)path, key, size, &prepared[path]);
             pos_aes_encrypt(&prepared[path], block, out[path]);
         }
         CHECK(memcmp(prepared[0].round_keys, prepared[1].round_keys,
@@ -205,10 +198,10 @@ static void test_cmac_gives_the_published_values_by_every_way(void)
     for (size_t index = 0; index < sizeof CMAC_VECTORS / sizeof CMAC_VECTORS[0]; index++) {
         const cmac_vector *vector = &CMAC_VECTORS[index];
         const octets key = octets_of(vector->key);
-        for (int path = POS_AES_PORTABLE; path <= (has_aesni() ? POS_AES_AESNI : 0); path++) {
+        for (int path = POS_CPU_PORTABLE; path <= (int)pos_cpu_path_best(); path++) {
             uint8_t mac[16];
             pos_cmac_key prepared;
-            pos_cmac_prepare_on((pos_aes_path)path, key.data, key.size, &prepared);
+            pos_cmac_prepare_on((pos_cpu_path)path, key.data, key.size, &prepared);
             pos_cmac(&prepared, message.data, vector->size, mac);
             CHECK(is_hex(mac, vector->mac));
         }
@@ -222,9 +215,9 @@ static void test_cmac_in_pieces_is_cmac_at_once(void)
     uint8_t key[32];
     fill(&seed, data, sizeof data);
     fill(&seed, key, sizeof key);
-    for (int path = POS_AES_PORTABLE; path <= (has_aesni() ? POS_AES_AESNI : 0); path++) {
+    for (int path = POS_CPU_PORTABLE; path <= (int)pos_cpu_path_best(); path++) {
         pos_cmac_key prepared;
-        pos_cmac_prepare_on((pos_aes_path)path, key, sizeof key, &prepared);
+        pos_cmac_prepare_on((pos_cpu_path)path, key, sizeof key, &prepared);
         for (size_t size = 0; size <= sizeof data; size++) {
             uint8_t whole[16];
             pos_cmac(&prepared, data, size, whole);
@@ -465,10 +458,10 @@ static void test_des_gives_the_published_blocks(void)
 static void test_sm4_gives_the_published_block_by_every_way(void)
 {
     const octets key = octets_of("0123456789abcdeffedcba9876543210"); /* GB/T 32907, A.1 */
-    for (int path = POS_SM4_PORTABLE; path <= (has_aesni() ? POS_SM4_AESNI : 0); path++) {
+    for (int path = POS_CPU_PORTABLE; path <= (int)pos_cpu_path_best(); path++) {
         pos_sm4_key prepared;
         uint8_t out[16];
-        pos_sm4_prepare_on((pos_sm4_path)path, key.data, &prepared);
+        pos_sm4_prepare_on((pos_cpu_path)path, key.data, &prepared);
         CHECK(prepared.rounds[0] == 0xF12186F9U);
         CHECK(prepared.rounds[31] == 0x9124A012U);
         pos_sm4_encrypt(&prepared, key.data, out);
@@ -480,7 +473,7 @@ static void test_sm4_gives_the_published_block_by_every_way(void)
 
 static void test_the_sm4_ways_agree(void)
 {
-    if (!has_aesni()) return;
+    if (pos_cpu_path_best() < POS_CPU_SSE42) return;
     uint32_t seed = 7;
     for (unsigned round = 0; round < 1000; round++) {
         uint8_t key[16];
@@ -490,7 +483,7 @@ static void test_the_sm4_ways_agree(void)
         fill(&seed, block, sizeof block);
         for (int path = 0; path < 2; path++) {
             pos_sm4_key prepared;
-            pos_sm4_prepare_on((pos_sm4_path)path, key, &prepared);
+            pos_sm4_prepare_on((pos_cpu_path)path, key, &prepared);
             pos_sm4_encrypt(&prepared, block, out[path]);
         }
         CHECK(memcmp(out[0], out[1], 16) == 0);
