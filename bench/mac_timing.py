@@ -2,7 +2,7 @@
 
     .venv/bin/python bench/mac_timing.py [SAMPLES]
 
-Builds bench/mac_timing.c with the core's own files and prints Welch's t a target: under 10 is no
+Builds bench/mac_timing.c with the core's objects and prints Welch's t a target: under 10 is no
 leak seen; the two leaks on purpose must be seen, or the run says nothing and fails. Figures go to
 build/bench/mac_timing.json.
 
@@ -17,30 +17,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+from core import program
+
 HOME = Path(__file__).resolve().parent.parent
 BUILD = HOME / "build" / "bench"
 T_MAX = 10.0
 SAMPLES = 200_000
-# The sums of CRC-32C and the AES instructions are chosen at run time: the files ask for their own.
-FLAGS = ["-std=c11", "-O3", "-D_GNU_SOURCE", "-msse4.2", "-maes", "-msha", "-fno-tree-vectorize"]
-
-
-def build() -> Path:
-    """The program, compiled afresh."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    program = BUILD / "mac_timing"
-    rooms = [HOME / "native" / room for room in ("mac", "bytes", "status")]
-    sources = [str(path) for room in rooms for path in sorted(room.glob("*.c"))]
-    includes = [f"-I{HOME / 'native'}", f"-I{HOME / 'native' / 'include'}"]
-    command = ["cc", *FLAGS, *includes, str(HOME / "bench" / "mac_timing.c"), *sources, "-lm"]
-    subprocess.run([*command, "-o", str(program)], check=True)
-    return program
 
 
 def main() -> int:
     """Measure, print, write, and say whether it held."""
     samples = int(sys.argv[1]) if len(sys.argv) > 1 else SAMPLES
-    done = subprocess.run([build(), str(samples)], check=True, capture_output=True, text=True)
+    command = [program("mac_timing", "-lm"), str(samples)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     faults = []
     print(f"{'target':20} {'t':>10} {'kept':>9} {'median cycles':>14}")

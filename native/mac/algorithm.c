@@ -12,13 +12,15 @@
  * no bytes is one block of zeros (ISO/IEC 9797-1, padding method 1).
  *
  * pos_mac_wave is where the engine's messages come through: kernels that take many messages at once
- * belong behind it.
+ * stand behind it (des_wave.c). The functions here are the plain way, and the oracle of the others.
  */
 #include <assert.h>
 
 #include "mac/block.h"
+#include "mac/des_wave.h"
 
 #define BLOCK_SIZE_MAX 16
+#define WAVE_MAX POS_DES_WAVE_MAX /* jobs that are sorted by family at a time */
 
 static const char *const NAMES[POS_MAC_ALGORITHM_COUNT] = {
     [POS_MAC_NONE] = "none",
@@ -174,18 +176,50 @@ pos_status pos_mac_compute(pos_mac_algorithm algorithm, const uint8_t *key, size
     return POS_OK;
 }
 
-void pos_mac_wave(pos_mac_job *jobs, size_t count)
+static bool is_of_des(const pos_mac_job *job)
 {
-    assert(jobs != NULL || count == 0);
+    return job->algorithm == POS_MAC_UNIONPAY_ECB || job->algorithm == POS_MAC_X9_9
+           || job->algorithm == POS_MAC_X9_19;
+}
+
+static void compute_alone(pos_mac_job *job)
+{
+    const pos_slice covered = {.data = job->covered, .size = job->covered_size};
+    pos_zero(job->mac, sizeof job->mac);
+    compute((pos_mac_algorithm)job->algorithm, job->key->bytes, job->key->size, covered, job->mac);
+}
+
+/* At most WAVE_MAX jobs: those of a family go through its kernels together. */
+static void compute_wave(pos_cpu_path path, pos_mac_job *jobs, size_t count)
+{
+    uint16_t of_des[WAVE_MAX];
+    size_t des_count = 0;
     for (size_t index = 0; index < count; index++) {
         pos_mac_job *job = &jobs[index];
         assert(job->key != NULL && job->key->usage == POS_KEY_MAK);
         assert(pos_mac_key_fits((pos_mac_algorithm)job->algorithm, job->key->size));
-        const pos_slice covered = {.data = job->covered, .size = job->covered_size};
-        pos_zero(job->mac, sizeof job->mac);
-        compute((pos_mac_algorithm)job->algorithm, job->key->bytes, job->key->size, covered,
-                job->mac);
+        if (is_of_des(job)) {
+            of_des[des_count++] = (uint16_t)index;
+        } else {
+            compute_alone(job);
+        }
     }
+    if (des_count > 0) pos_des_wave_on(path, POS_DES_WAY_COUNT, jobs, of_des, des_count);
+}
+
+void pos_mac_wave_on(pos_cpu_path path, pos_mac_job *jobs, size_t count)
+{
+    assert(jobs != NULL || count == 0);
+    assert(path < POS_CPU_PATH_COUNT);
+    for (size_t done = 0; done < count; done += WAVE_MAX) {
+        const size_t here = count - done < WAVE_MAX ? count - done : WAVE_MAX;
+        compute_wave(path, jobs + done, here);
+    }
+}
+
+void pos_mac_wave(pos_mac_job *jobs, size_t count)
+{
+    pos_mac_wave_on(pos_cpu_path_now(), jobs, count);
 }
 
 void pos_mac_field(const uint8_t *mac, pos_mac_output output, uint8_t *field_out, size_t size)

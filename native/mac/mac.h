@@ -6,6 +6,7 @@
 #define POS_MAC_ROOM_H
 
 #include "bytes/bytes.h"
+#include "measure/measure.h"
 #include "posengine/mac.h"
 
 /* ---- SHA-256 and HMAC (FIPS 180-4, RFC 2104) ---------------------------------------------------- */
@@ -90,6 +91,8 @@ typedef struct pos_mac_job {
 /* Computes every job. Keys must be MAKs that fit their algorithms (judged when they were loaded:
  * pos_mac_key_fits). */
 void pos_mac_wave(pos_mac_job *jobs, size_t count);
+/* The same by one of the processor's ways. */
+void pos_mac_wave_on(pos_cpu_path path, pos_mac_job *jobs, size_t count);
 
 /* ---- the key store: working keys over a restart (keystore.c draws the file) ------------------------ */
 typedef struct pos_keystore pos_keystore;

@@ -1,0 +1,234 @@
+/*
+ * DES by byte lanes: up to 64 messages, each with its own key, a vector for each S-box.
+ *
+ *   vector j of a half, a byte a message      six bits: the input of S-box j
+ *   S-box        one VPERMB, whose 64 bytes are the S-box; as 32 lanes VPERMI2B over two halves
+ *   P and E      selections alone: des_tables.py has coloured the wires
+ *   subkeys      GF2P8AFFINEQB out of the key's eight bits planes, on the fly
+ *   IP, FP       a block is 8 x 8 bits, and GF2P8AFFINEQB turns such a square
+ *
+ * Nothing is looked up in memory by a secret: the S-boxes lie in registers, and every load is at an
+ * address that sizes and counts alone decide.
+ */
+#if defined(__x86_64__)
+#include <assert.h>
+#include <immintrin.h>
+
+#include "mac/des_tables.h"
+#include "mac/des_wave.h"
+
+/* By GF2P8AFFINEQB over these bytes, a block's bits become the planes of its two halves, and a
+ * key's bits its eight planes; the third turns planes into a block. */
+#define BLOCK_BITS INT64_C(0x0208208001041040)
+#define KEY_BITS INT64_C(0x0102040810204080)
+
+/* ---- 64 words of 8 bytes <-> 8 planes of 64 bytes -------------------------------------------------- */
+/* Byte i of word k becomes byte k of word i, in a vector. */
+static __m512i byte_square(__m512i words)
+{
+    static const uint8_t ORDER[64] __attribute__((aligned(64))) = {
+        0, 8,  16, 24, 32, 40, 48, 56, 1, 9,  17, 25, 33, 41, 49, 57, 2, 10, 18, 26, 34, 42,
+        50, 58, 3, 11, 19, 27, 35, 43, 51, 59, 4, 12, 20, 28, 36, 44, 52, 60, 5, 13, 21, 29,
+        37, 45, 53, 61, 6, 14, 22, 30, 38, 46, 54, 62, 7, 15, 23, 31, 39, 47, 55, 63,
+    };
+    return _mm512_permutexvar_epi8(_mm512_load_si512(ORDER), words);
+}
+
+/* Word i of vector k becomes word k of vector i. */
+static void word_square(__m512i rows[8])
+{
+    __m512i pairs[8];
+    __m512i fours[8];
+    for (size_t at = 0; at < 4; at++) {
+        pairs[at] = _mm512_unpacklo_epi64(rows[2 * at], rows[2 * at + 1]);
+        pairs[at + 4] = _mm512_unpackhi_epi64(rows[2 * at], rows[2 * at + 1]);
+    }
+    for (size_t at = 0; at < 8; at += 4) { /* words 0 2 4 6, then 1 3 5 7 */
+        fours[at] = _mm512_shuffle_i64x2(pairs[at], pairs[at + 1], 0x88);
+        fours[at + 1] = _mm512_shuffle_i64x2(pairs[at], pairs[at + 1], 0xdd);
+        fours[at + 2] = _mm512_shuffle_i64x2(pairs[at + 2], pairs[at + 3], 0x88);
+        fours[at + 3] = _mm512_shuffle_i64x2(pairs[at + 2], pairs[at + 3], 0xdd);
+    }
+    for (size_t odd = 0; odd < 2; odd++) {
+        const __m512i *from = fours + 4 * odd;
+        rows[odd] = _mm512_shuffle_i64x2(from[0], from[2], 0x88);
+        rows[odd + 4] = _mm512_shuffle_i64x2(from[0], from[2], 0xdd);
+        rows[odd + 2] = _mm512_shuffle_i64x2(from[1], from[3], 0x88);
+        rows[odd + 6] = _mm512_shuffle_i64x2(from[1], from[3], 0xdd);
+    }
+}
+
+static void planes_of(const uint64_t words[64], int64_t bits, __m512i planes_out[8])
+{
+    for (size_t row = 0; row < 8; row++) {
+        const __m512i eight = _mm512_loadu_si512(words + 8 * row);
+        const __m512i turned = _mm512_gf2p8affine_epi64_epi8(_mm512_set1_epi64(bits), eight, 0);
+        planes_out[row] = byte_square(turned);
+    }
+    word_square(planes_out);
+}
+
+static void blocks_of(__m512i planes[8], uint64_t words_out[64])
+{
+    word_square(planes);
+    for (size_t row = 0; row < 8; row++) {
+        const __m512i turned = _mm512_gf2p8affine_epi64_epi8(_mm512_set1_epi64(KEY_BITS),
+                                                             byte_square(planes[row]), 0);
+        _mm512_storeu_si512(words_out + 8 * row, turned);
+    }
+}
+
+/* ---- what goes in, and out ------------------------------------------------------------------------- */
+static void stage_keys(const pos_des_lane *lanes, size_t count, size_t offset, uint64_t words[64])
+{
+    for (size_t lane = 0; lane < count; lane++) words[lane] = pos_load_u64_le(lanes[lane].key + offset);
+    for (size_t lane = count; lane < 64; lane++) words[lane] = 0;
+}
+
+/*
+ * The next block of every chain that has begun, with `left` steps to go; returns how many have. A
+ * part of a block is met in the last step alone, and filled up with zeros.
+ */
+static size_t stage_blocks(const pos_des_lane *lanes, size_t count, size_t begun, uint32_t left,
+                           const uint8_t *next[64], uint64_t words[64])
+{
+    if (begun == 0) {
+        for (size_t lane = 0; lane < 64; lane++) words[lane] = 0;
+    }
+    while (begun < count && pos_des_steps(&lanes[begun]) >= left) begun++;
+    if (left > 1) {
+        for (size_t lane = 0; lane < begun; lane++) {
+            words[lane] = pos_load_u64_le(next[lane]);
+            next[lane] += 8;
+        }
+        return begun;
+    }
+    assert(begun == count);
+    for (size_t lane = 0; lane < begun; lane++) {
+        const size_t rest = lanes[lane].size - (size_t)(next[lane] - lanes[lane].data);
+        const __mmask16 mask = (__mmask16)((1U << rest) - 1);
+        words[lane] = (uint64_t)_mm_cvtsi128_si64(_mm_maskz_loadu_epi8(mask, next[lane]));
+    }
+    return begun;
+}
+
+static void give(const uint64_t words[64], size_t count, uint8_t (*macs_out)[8])
+{
+    for (size_t lane = 0; lane < count; lane++) {
+        pos_store_u64_le(macs_out[lane], words[lane]);
+    }
+}
+
+/* ---- passes ------------------------------------------------------------------------------------------ */
+#define VECTOR __m512i
+#define LANES 64
+#define NAMED(name) name##_64
+#define NARROWED(wide) (wide)
+#define WIDENED(own) (own)
+#define SPREAD(byte) _mm512_set1_epi8(byte)
+#define KEPT(count) _mm512_movm_epi8(_bzhi_u64(UINT64_MAX, (unsigned)(count)))
+#define AND(a, b) _mm512_and_si512(a, b)
+#define XOR(a, b) _mm512_xor_si512(a, b)
+#define XOR3(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0x96)
+/* The mask comes last: so the first operand, which the instruction overwrites, is one that is done. */
+#define CHOSEN(one, other, mask) _mm512_ternarylogic_epi64(one, other, mask, 0xe4)
+#define AFFINE(bytes, matrix)                                                                     \
+    _mm512_gf2p8affine_epi64_epi8(bytes, _mm512_set1_epi64((int64_t)(matrix)), 0)
+#define BOX(box, inputs)                                                                          \
+    _mm512_permutexvar_epi8(inputs, _mm512_load_si512(POS_DES_BOXES[box]))
+#include "mac/des_lanes_pass.h"
+
+/* At half the width a pass takes half the time: the registers' halves are free for the next round. */
+#define VECTOR __m256i
+#define LANES 32
+#define NAMED(name) name##_32
+#define NARROWED(wide) _mm512_castsi512_si256(wide)
+#define WIDENED(own) _mm512_zextsi256_si512(own)
+#define SPREAD(byte) _mm256_set1_epi8(byte)
+#define KEPT(count) _mm256_movm_epi8(_bzhi_u32(UINT32_MAX, (unsigned)(count)))
+#define AND(a, b) _mm256_and_si256(a, b)
+#define XOR(a, b) _mm256_xor_si256(a, b)
+#define XOR3(a, b, c) _mm256_ternarylogic_epi64(a, b, c, 0x96)
+#define CHOSEN(one, other, mask) _mm256_ternarylogic_epi64(one, other, mask, 0xe4)
+#define AFFINE(bytes, matrix)                                                                     \
+    _mm256_gf2p8affine_epi64_epi8(bytes, _mm256_set1_epi64x((int64_t)(matrix)), 0)
+#define BOX(box, inputs)                                                                          \
+    _mm256_permutex2var_epi8(_mm256_load_si256((const void *)POS_DES_BOXES[box]), inputs,         \
+                             _mm256_load_si256((const void *)(POS_DES_BOXES[box] + 32)))
+#include "mac/des_lanes_pass.h"
+
+void pos_des_lanes_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
+                          uint8_t (*macs_out)[8])
+{
+    assert(form < POS_DES_FORM_COUNT);
+    assert(count > 0 && count <= POS_DES_LANES_MAX);
+    if (count <= 32) {
+        pass_32(form, lanes, count, macs_out);
+    } else {
+        pass_64(form, lanes, count, macs_out);
+    }
+}
+
+/* ---- the fold of UnionPay ECB ------------------------------------------------------------------------ */
+/* XOR of a message's blocks, still in eight parts. */
+static __m512i folded(const pos_des_lane *lane)
+{
+    __m512i sum = _mm512_setzero_si512();
+    size_t done = 0;
+    for (; done + 64 <= lane->size; done += 64) {
+        sum = _mm512_xor_si512(sum, _mm512_loadu_si512(lane->data + done));
+    }
+    if (done == lane->size) return sum;
+    const __mmask64 mask = _bzhi_u64(UINT64_MAX, (unsigned)(lane->size - done));
+    return _mm512_xor_si512(sum, _mm512_maskz_loadu_epi8(mask, lane->data + done));
+}
+
+static __m512i added_words(__m512i one, __m512i other)
+{
+    return _mm512_xor_si512(_mm512_unpacklo_epi64(one, other), _mm512_unpackhi_epi64(one, other));
+}
+
+static __m512i added_pairs(__m512i one, __m512i other)
+{
+    return _mm512_xor_si512(_mm512_shuffle_i64x2(one, other, 0x88),
+                            _mm512_shuffle_i64x2(one, other, 0xdd));
+}
+
+/* Eight blocks as upper-case hex. */
+static void give_hex(__m512i blocks, uint8_t (*hex_out)[16])
+{
+    const __m512i digits = _mm512_broadcast_i32x4(_mm_setr_epi8(
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'));
+    const __m512i nibble = _mm512_set1_epi8(15);
+    const __m512i high = _mm512_and_si512(_mm512_srli_epi16(blocks, 4), nibble);
+    const __m512i low = _mm512_and_si512(blocks, nibble);
+    const __m512i even = _mm512_shuffle_epi8(digits, _mm512_unpacklo_epi8(high, low));
+    const __m512i odd = _mm512_shuffle_epi8(digits, _mm512_unpackhi_epi8(high, low));
+    _mm_storeu_si128((void *)hex_out[0], _mm512_castsi512_si128(even));
+    _mm_storeu_si128((void *)hex_out[1], _mm512_castsi512_si128(odd));
+    _mm_storeu_si128((void *)hex_out[2], _mm512_extracti32x4_epi32(even, 1));
+    _mm_storeu_si128((void *)hex_out[3], _mm512_extracti32x4_epi32(odd, 1));
+    _mm_storeu_si128((void *)hex_out[4], _mm512_extracti32x4_epi32(even, 2));
+    _mm_storeu_si128((void *)hex_out[5], _mm512_extracti32x4_epi32(odd, 2));
+    _mm_storeu_si128((void *)hex_out[6], _mm512_extracti32x4_epi32(even, 3));
+    _mm_storeu_si128((void *)hex_out[7], _mm512_extracti32x4_epi32(odd, 3));
+}
+
+void pos_des_folds_avx512(const pos_des_lane *lanes, size_t count, uint8_t (*hex_out)[16])
+{
+    for (size_t first = 0; first < count; first += 8) {
+        __m512i sums[8];
+        for (size_t at = 0; at < 8; at++) {
+            sums[at] = first + at < count ? folded(&lanes[first + at]) : _mm512_setzero_si512();
+        }
+        for (size_t at = 0; at < 4; at++) {
+            sums[at] = added_words(sums[2 * at], sums[2 * at + 1]);
+        }
+        const __m512i blocks = added_pairs(added_pairs(sums[0], sums[1]),
+                                           added_pairs(sums[2], sums[3]));
+        give_hex(blocks, hex_out + first);
+    }
+}
+#else
+typedef int pos_des_lanes_avx512_is_for_x86;
+#endif
