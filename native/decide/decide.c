@@ -218,8 +218,9 @@ static uint8_t requirement_of(const pos_case *matter)
     return is_skewed(matter) ? REQUIREMENT_SIGN_ON : matter->policy->requirement;
 }
 
-void pos_decide(const pos_request *request, const pos_terminal *terminal, const pos_state *state,
-                const pos_policy *policy, int64_t now_ns, pos_decision *decision_out)
+void pos_decide_for(const pos_request *request, const pos_terminal *terminal,
+                    const pos_terminal_state *ours, const pos_state *state,
+                    const pos_policy *policy, int64_t now_ns, pos_decision *decision_out)
 {
     assert(request != NULL && state != NULL && policy != NULL);
     assert(decision_out != NULL);
@@ -234,7 +235,7 @@ void pos_decide(const pos_request *request, const pos_terminal *terminal, const 
         .terminal = terminal,
         .state = state,
         .policy = policy,
-        .ours = pos_state_terminal(state, request->tid, request->mid),
+        .ours = ours,
         .now_ns = now_ns,
         .said = decision_out,
     };
@@ -242,4 +243,12 @@ void pos_decide(const pos_request *request, const pos_terminal *terminal, const 
     assert(decision_out->outcome != POS_OUTCOME_NONE);
     if (decision_out->is_foreign) decision_out->flags |= POS_FLAG_FOREIGN;
     decision_out->requirement = requirement_of(&matter);
+}
+
+void pos_decide(const pos_request *request, const pos_terminal *terminal, const pos_state *state,
+                const pos_policy *policy, int64_t now_ns, pos_decision *decision_out)
+{
+    assert(request != NULL && state != NULL);
+    pos_decide_for(request, terminal, pos_state_terminal(state, request->tid, request->mid), state,
+                   policy, now_ns, decision_out);
 }

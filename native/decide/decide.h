@@ -82,6 +82,11 @@ typedef struct pos_decision {
  */
 void pos_decide(const pos_request *request, const pos_terminal *terminal, const pos_state *state,
                 const pos_policy *policy, int64_t now_ns, pos_decision *decision_out);
+/* The same for whoever has looked the terminal up already: `ours` as pos_state_terminal gives it for
+ * the request's TID and MID in this very state, NULL where it gives NULL. */
+void pos_decide_for(const pos_request *request, const pos_terminal *terminal,
+                    const pos_terminal_state *ours, const pos_state *state,
+                    const pos_policy *policy, int64_t now_ns, pos_decision *decision_out);
 
 /*
  * The entry that records a decision: every fact decide used and what it said. `sequence`, the RRN

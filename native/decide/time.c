@@ -8,6 +8,7 @@
 #define NS_PER_SECOND INT64_C(1000000000)
 #define NS_PER_MINUTE (INT64_C(60) * NS_PER_SECOND)
 #define NS_PER_DAY (INT64_C(86400) * NS_PER_SECOND)
+#define HALF_YEAR_NS (INT64_C(182) * NS_PER_DAY) /* of the shortest year, less a little */
 
 static int64_t floored(int64_t value, int64_t divisor)
 {
@@ -15,16 +16,32 @@ static int64_t floored(int64_t value, int64_t divisor)
     return value % divisor < 0 ? quotient - 1 : quotient;
 }
 
-static int64_t day_of(int64_t year, uint32_t month, uint32_t day)
+static bool is_leap(int64_t year)
 {
-    const int64_t shifted = month <= 2 ? year - 1 : year;
-    const int64_t era = floored(shifted, 400);
-    const int64_t year_of_era = shifted - era * 400;
-    const int64_t month_from_march = ((int64_t)month + 9) % 12;
-    const int64_t day_of_year = (153 * month_from_march + 2) / 5 + (int64_t)day - 1;
-    const int64_t day_of_era =
-        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * 146097 + day_of_era - 719468;
+    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+/* Days since 1970-01-01 of 1 January. */
+static int64_t year_begins(int64_t year)
+{
+    const int64_t before = year - 1;
+    return before * 365 + floored(before, 4) - floored(before, 100) + floored(before, 400) - 719162;
+}
+
+/* Day number of `month` and `day` in `year`; false where that year has no such day: 0231, or 0229 in a
+ * common year. */
+static bool day_of(int64_t year, uint32_t month, uint32_t day, int64_t *number_out)
+{
+    static const uint16_t days_before[14] = {0,   0,   31,  59,  90,  120, 151,
+                                             181, 212, 243, 273, 304, 334, 365};
+    if (month < 1 || month > 12 || day < 1) return false;
+    const bool has_29 = is_leap(year);
+    const uint32_t length =
+        (uint32_t)(days_before[month + 1] - days_before[month]) + (month == 2 && has_29 ? 1U : 0U);
+    if (day > length) return false;
+    *number_out = year_begins(year) + days_before[month] + (month > 2 && has_29 ? 1 : 0)
+                  + (int64_t)day - 1;
+    return true;
 }
 
 static void date_of(int64_t number, int64_t *year_out, uint32_t *month_out, uint32_t *day_out)
@@ -88,15 +105,18 @@ int64_t civil_stamp(uint32_t month_day, uint32_t hour_minute_second, int32_t zon
     uint32_t month = 0;
     uint32_t day = 0;
     date_of(civil_day(now_ns, zone_offset_minute), &year, &month, &day);
+    const int64_t of_day = (int64_t)hour * 3600 + (int64_t)minute * 60 + (int64_t)second
+                           - (int64_t)zone_offset_minute * 60;
+    int64_t number = 0;
+    /* This year's is the nearest where it is less than half a year away: most messages end here. */
+    if (day_of(year, month_day / 100, month_day % 100, &number)) {
+        const int64_t stamp = (number * 86400 + of_day) * NS_PER_SECOND;
+        if (distance(stamp, now_ns) < HALF_YEAR_NS) return stamp;
+    }
     int64_t nearest = 0;
     for (int64_t tried = year - 1; tried <= year + 1; tried++) {
-        const int64_t number = day_of(tried, month_day / 100, month_day % 100);
-        int64_t year_back = 0;
-        date_of(number, &year_back, &month, &day);
-        if (month * 100 + day != month_day) continue; /* 0231, or 0229 in a common year */
-        const int64_t seconds = number * 86400 + (int64_t)hour * 3600 + (int64_t)minute * 60
-                                + (int64_t)second - (int64_t)zone_offset_minute * 60;
-        const int64_t stamp = seconds * NS_PER_SECOND;
+        if (!day_of(tried, month_day / 100, month_day % 100, &number)) continue;
+        const int64_t stamp = (number * 86400 + of_day) * NS_PER_SECOND;
         if (nearest == 0 || distance(stamp, now_ns) < distance(nearest, now_ns)) nearest = stamp;
     }
     return nearest;

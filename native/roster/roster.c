@@ -26,6 +26,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define RECORD_SIZE 160U
 #define TERMINALS_MAX 4000000U /* 800 MB of terminals: past this a roster wants shards */
@@ -133,6 +134,16 @@ static pos_status roster_fill(pos_roster *roster, const pos_image *image,
     return POS_OK;
 }
 
+/* In large pages where there are many: a message comes from any of them. */
+static pos_terminal *terminals_take(uint32_t count)
+{
+    const size_t size = ((size_t)count + 1) * sizeof(pos_terminal);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return NULL;
+    (void)madvise(memory, size, MADV_HUGEPAGE);
+    return memory;
+}
+
 pos_status pos_roster_open(const uint8_t *image, size_t size, const uint8_t siv_key[64],
                            pos_roster **roster_out)
 {
@@ -151,7 +162,7 @@ pos_status pos_roster_open(const uint8_t *image, size_t size, const uint8_t siv_
     while (cells < 2 * opened.count) cells *= 2;
     pos_roster *roster = calloc(1, sizeof(*roster));
     if (roster == NULL) return POS_MEMORY;
-    roster->terminals = calloc((size_t)opened.count + 1, sizeof(pos_terminal));
+    roster->terminals = terminals_take(opened.count);
     roster->cells = calloc(cells, sizeof(uint32_t));
     roster->mask = cells - 1;
     roster->count = opened.count;
@@ -171,9 +182,10 @@ void pos_roster_close(pos_roster *roster)
 {
     if (roster == NULL) return;
     if (roster->terminals != NULL) {
-        pos_wipe(roster->terminals, ((size_t)roster->count + 1) * sizeof(pos_terminal));
+        const size_t size = ((size_t)roster->count + 1) * sizeof(pos_terminal);
+        pos_wipe(roster->terminals, size);
+        (void)munmap(roster->terminals, size);
     }
-    free(roster->terminals);
     free(roster->cells);
     free(roster);
 }
@@ -198,6 +210,17 @@ const pos_terminal *pos_roster_find(const pos_roster *roster, const char tid[8])
         if (pos_equal(terminal->tid, tid, 8)) return terminal;
     }
     return NULL;
+}
+
+void pos_roster_ahead(const pos_roster *roster, const char tid[8])
+{
+    __builtin_prefetch(&roster->cells[hash_of(tid) & roster->mask], 0, 3);
+}
+
+void pos_roster_ahead_record(const pos_roster *roster, const char tid[8])
+{
+    const uint32_t cell = roster->cells[hash_of(tid) & roster->mask];
+    if (cell != 0) __builtin_prefetch(&roster->terminals[cell - 1], 0, 3);
 }
 
 void pos_roster_digest(const pos_roster *roster, uint8_t digest_out[16])

@@ -3,7 +3,7 @@
  * name, no slots), hashed by itself, and the hashes are added: so neither the order of the tables
  * nor their limits matter, and records alone do.
  *
- *   record ─▶ 'T' | 'P' | 'R', fields ─▶ FNV-1a with two starts ─▶ mixed ─▶ two sums modulo 2^64
+ *   record ─▶ 'T' | 'P' | 'R' | 'M', fields ─▶ FNV-1a with two starts ─▶ mixed ─▶ two sums modulo 2^64
  */
 #include "state/tables.h"
 
@@ -140,6 +140,14 @@ void pos_state_digest(const pos_state *state, uint8_t digest_out[16])
         if (state->repeats[slot].face.sequence == 0) continue; /* forgotten */
         pos_writer writer = pos_writer_over(buffer, sizeof(buffer));
         put_repeat(&writer, state, &state->repeats[slot]);
+        add(&sums, &writer);
+    }
+    for (uint32_t slot = 0; slot < state->mark_pool.taken; slot++) {
+        pos_writer writer = pos_writer_over(buffer, sizeof(buffer));
+        pos_writer_u8(&writer, 'M');
+        pos_writer_put(&writer, state->marks[slot].tid, sizeof(state->marks[slot].tid));
+        pos_writer_u64_le(&writer, state->marks[slot].keys_made_by);
+        pos_writer_u8(&writer, (uint8_t)state->marks[slot].is_locked);
         add(&sums, &writer);
     }
     pos_store_u64_le(digest_out, sums.low);

@@ -3,44 +3,63 @@
 
 #include <assert.h>
 
-/* ---- hashes: fixed, as a refold must not depend on chance; keys come from known terminals ---- */
+/*
+ * ---- hashes: fixed, as a refold must not depend on chance; keys come from known terminals ----
+ *
+ * Sequences and STANs count up, so their three lowest bits stay the hash's: eight keys in a row have
+ * cells in a row, one cache line. The message class is in the two highest bits, which no index is large
+ * enough to use: a sale and its reversal have one home.
+ */
+#define ROW_BITS 3U
+#define ROW_MASK ((UINT32_C(1) << ROW_BITS) - 1)
+#define CLASS_SHIFT 30U
+
 static uint64_t mixed(uint64_t value)
 {
-    value ^= value >> 30;
-    value *= UINT64_C(0xbf58476d1ce4e5b9);
-    value ^= value >> 27;
-    value *= UINT64_C(0x94d049bb133111eb);
-    return value ^ (value >> 31);
+    value ^= value >> 32;
+    value *= UINT64_C(0xd6e8feb86659fd93);
+    value ^= value >> 32;
+    value *= UINT64_C(0xd6e8feb86659fd93);
+    return value ^ (value >> 32);
 }
 
-static uint32_t folded(uint64_t value)
+/* Of `row`, with the place in it that `number` has. */
+static uint32_t placed(uint64_t row, uint32_t number)
 {
-    return (uint32_t)(value ^ (value >> 32));
+    return ((uint32_t)mixed(row) & ~ROW_MASK) | (number & ROW_MASK);
+}
+
+uint32_t pos_hash_mark(const char tid[8])
+{
+    return (uint32_t)mixed(pos_load_u64_le((const uint8_t *)tid));
 }
 
 uint32_t pos_hash_terminal(const char tid[8], const char mid[15])
 {
     const uint64_t head = pos_load_u64_le((const uint8_t *)mid);
     const uint64_t tail = pos_load_u64_le((const uint8_t *)mid + 7);
-    return folded(mixed(pos_load_u64_le((const uint8_t *)tid) + mixed(head + mixed(tail))));
+    const uint64_t merchant = (head ^ (tail >> 29) ^ (tail << 35)) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)mixed(pos_load_u64_le((const uint8_t *)tid) + merchant);
 }
 
 uint32_t pos_hash_sequence(uint64_t sequence)
 {
-    return folded(mixed(sequence));
+    return placed(sequence >> ROW_BITS, (uint32_t)sequence);
 }
 
 uint32_t pos_hash_preauth(const uint8_t pan_token[16], const char auth[6])
 {
     const uint64_t code = (uint64_t)pos_load_u32_le((const uint8_t *)auth) << 16
                           | pos_load_u16_le((const uint8_t *)auth + 4);
-    return folded(mixed(pos_load_u64_le(pan_token) + mixed(code)));
+    return (uint32_t)mixed(pos_load_u64_le(pan_token) + mixed(code));
 }
 
 uint32_t pos_hash_repeat(uint32_t terminal, uint32_t batch, uint32_t stan, uint8_t message_class)
 {
-    const uint64_t number = (uint64_t)batch << 32 | stan;
-    return folded(mixed(number + mixed((uint64_t)terminal << 8 | message_class)));
+    const uint64_t row = ((uint64_t)batch << 32 | stan >> ROW_BITS)
+                         + terminal * UINT64_C(0x9e3779b97f4a7c15);
+    const uint32_t class_bits = (uint32_t)(message_class >> 4 ^ message_class) & 3U;
+    return (placed(row, stan) & ~(UINT32_C(3) << CLASS_SHIFT)) | class_bits << CLASS_SHIFT;
 }
 
 /* ---- slots ----------------------------------------------------------------------------------- */
@@ -55,6 +74,17 @@ uint32_t pos_slot_terminal(const pos_state *state, const char tid[8], const char
         slot = pos_index_seek(&state->by_terminal, hash, &cursor);
     }
     return SLOT_NONE;
+}
+
+uint32_t pos_slot_mark(const pos_state *state, const char tid[8])
+{
+    const uint32_t hash = pos_hash_mark(tid);
+    uint32_t cursor = UINT32_MAX;
+    uint32_t slot = pos_index_seek(&state->by_mark, hash, &cursor);
+    while (slot != SLOT_NONE && !pos_equal(state->marks[slot].tid, tid, 8)) {
+        slot = pos_index_seek(&state->by_mark, hash, &cursor);
+    }
+    return slot;
 }
 
 uint32_t pos_slot_posting(const pos_state *state, uint64_t sequence)
@@ -92,7 +122,7 @@ static const terminal_record *record_of(const pos_terminal_state *terminal)
     return (const terminal_record *)(const void *)terminal; /* the face is its first member */
 }
 
-static uint32_t slot_of(const pos_state *state, const pos_terminal_state *terminal)
+uint32_t pos_slot_of(const pos_state *state, const pos_terminal_state *terminal)
 {
     const ptrdiff_t slot = record_of(terminal) - state->terminals;
     assert(slot >= 0 && slot < (ptrdiff_t)state->terminal_pool.taken);
@@ -111,6 +141,18 @@ const pos_terminal_state *pos_state_terminal_at(const pos_state *state, size_t i
     return index < state->terminal_pool.taken ? &state->terminals[index].face : NULL;
 }
 
+bool pos_state_is_locked(const pos_state *state, const char tid[8])
+{
+    const uint32_t slot = pos_slot_mark(state, tid);
+    return slot != SLOT_NONE && state->marks[slot].is_locked != 0;
+}
+
+uint64_t pos_state_keys_made_by(const pos_state *state, const char tid[8])
+{
+    const uint32_t slot = pos_slot_mark(state, tid);
+    return slot == SLOT_NONE ? 0 : state->marks[slot].keys_made_by;
+}
+
 pos_kind_total pos_state_kind_total(const pos_state *state, const pos_terminal_state *terminal,
                                     unsigned kind, bool is_foreign)
 {
@@ -125,7 +167,7 @@ const pos_repeat *pos_state_repeat_find(const pos_state *state, const pos_termin
 {
     if (terminal == NULL) return NULL;
     const uint32_t slot =
-        pos_slot_repeat(state, slot_of(state, terminal), batch, stan, message_class);
+        pos_slot_repeat(state, pos_slot_of(state, terminal), batch, stan, message_class);
     return slot == SLOT_NONE ? NULL : &state->repeats[slot].face;
 }
 
@@ -179,9 +221,7 @@ const pos_posting *pos_state_batch_next(const pos_state *state, const pos_termin
                                         const pos_posting *after)
 {
     if (terminal == NULL) return NULL;
-    const uint32_t slot = after == NULL
-                              ? record_of(terminal)->batch_first
-                              : ((const posting_record *)(const void *)after)->next;
+    const uint32_t slot = after == NULL ? terminal->batch_first : after->next;
     return slot == SLOT_NONE ? NULL : &state->postings[slot].face;
 }
 

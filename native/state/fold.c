@@ -20,6 +20,8 @@
  *   SETTLE                     the upload begins; with BATCH_CLOSED the batch closes
  *   BATCH_*                    records are counted and postings marked as uploaded (record 0 of the
  *                              request slice); with BATCH_CLOSED the batch closes
+ *   ADMINISTRATION             noted: LK, UL lock and unlock a TID
+ *   any with KEYS_MADE         its TID's keys are of this entry
  *
  * Strangers (answers 03 and 97) leave no trace: nobody must be able to fill the tables with names.
  * Nor does 96: there was no room for a trace, and what is sent again is decided anew.
@@ -91,11 +93,11 @@ static uint32_t terminal_take(pos_state *state, const pos_entry *entry)
     terminal_record *record = &state->terminals[slot];
     pos_copy(record->face.tid, entry->tid, sizeof(entry->tid));
     pos_copy(record->face.mid, entry->mid, sizeof(entry->mid));
-    record->posting_oldest = SLOT_NONE;
-    record->posting_newest = SLOT_NONE;
-    record->batch_first = SLOT_NONE;
-    record->repeat_oldest = SLOT_NONE;
-    record->repeat_newest = SLOT_NONE;
+    record->face.posting_oldest = SLOT_NONE;
+    record->face.posting_newest = SLOT_NONE;
+    record->face.batch_first = SLOT_NONE;
+    record->face.repeat_oldest = SLOT_NONE;
+    record->face.repeat_newest = SLOT_NONE;
     pos_index_insert(&state->by_terminal, pos_hash_terminal(entry->tid, entry->mid), slot);
     return slot;
 }
@@ -107,7 +109,7 @@ static void batch_open(terminal_record *terminal, const pos_entry *entry)
     terminal->face.batch_opened_by = entry->sequence;
     terminal->face.totals = (pos_totals){0};
     terminal->face.upload = (pos_upload){0};
-    terminal->batch_first = SLOT_NONE;
+    terminal->face.batch_first = SLOT_NONE;
     pos_zero(terminal->kinds, sizeof(terminal->kinds));
 }
 
@@ -158,7 +160,7 @@ static void remember(pos_state *state, uint32_t terminal, const pos_entry *entry
     pos_copy(record->face.fingerprint, entry->fingerprint, sizeof(entry->fingerprint));
     if (!is_new) return;
 
-    terminal_record *owner = &state->terminals[terminal];
+    pos_terminal_state *owner = &state->terminals[terminal].face;
     if (owner->repeat_newest == SLOT_NONE) {
         owner->repeat_oldest = slot;
     } else {
@@ -195,17 +197,17 @@ static pos_posting *post(pos_state *state, uint32_t terminal, const pos_entry *e
                  .kind = entry->kind,
                  .message_class = class_of(entry),
                  .flags = (uint8_t)((is_foreign ? POS_POSTING_FOREIGN : 0U)
-                                    | (has_pan ? POS_POSTING_PAN : 0U))},
-        .next = SLOT_NONE,
+                                    | (has_pan ? POS_POSTING_PAN : 0U)),
+                 .next = SLOT_NONE},
     };
     pos_copy(record->face.auth, entry->auth, sizeof(entry->auth));
     pos_copy(record->face.pan_token, entry->pan_token, sizeof(entry->pan_token));
 
-    terminal_record *owner = &state->terminals[terminal];
+    pos_terminal_state *owner = &state->terminals[terminal].face;
     if (owner->posting_newest == SLOT_NONE) {
         owner->posting_oldest = slot;
     } else {
-        state->postings[owner->posting_newest].next = slot;
+        state->postings[owner->posting_newest].face.next = slot;
     }
     owner->posting_newest = slot;
     if (owner->batch_first == SLOT_NONE) owner->batch_first = slot;
@@ -214,8 +216,8 @@ static pos_posting *post(pos_state *state, uint32_t terminal, const pos_entry *e
         pos_index_insert(&state->by_preauth, pos_hash_preauth(entry->pan_token, entry->auth),
                          slot);
     }
-    if (pos_state_is_open(&owner->face, &record->face)) {
-        pos_totals_post(owner, &record->face, true);
+    if (pos_state_is_open(owner, &record->face)) {
+        pos_totals_post(&state->terminals[terminal], &record->face, true);
     }
     return &record->face;
 }
@@ -281,8 +283,8 @@ static void settle(pos_state *state, terminal_record *terminal, const pos_entry 
         .is_balanced = (entry->flags & POS_FLAG_BALANCED) != 0,
     };
     /* A settlement begins the upload anew. */
-    for (uint32_t slot = terminal->batch_first; slot != SLOT_NONE;
-         slot = state->postings[slot].next) {
+    for (uint32_t slot = terminal->face.batch_first; slot != SLOT_NONE;
+         slot = state->postings[slot].face.next) {
         uint8_t *flags = &state->postings[slot].face.flags;
         *flags = (uint8_t)(*flags & ~POS_POSTING_UPLOADED);
     }
@@ -326,12 +328,50 @@ static void upload(pos_state *state, terminal_record *terminal, const pos_entry 
     }
 }
 
+/* ---- marks ----------------------------------------------------------------------------------- */
+static bool is_lock(const pos_entry *entry)
+{
+    return entry->kind == POS_KIND_ADMINISTRATION && pos_equal(entry->reason, "LK", 2);
+}
+
+static bool is_unlock(const pos_entry *entry)
+{
+    return entry->kind == POS_KIND_ADMINISTRATION && pos_equal(entry->reason, "UL", 2);
+}
+
+static bool leaves_mark(const pos_entry *entry)
+{
+    return (entry->flags & POS_FLAG_KEYS_MADE) != 0 || is_lock(entry) || is_unlock(entry);
+}
+
+static void mark(pos_state *state, const pos_entry *entry)
+{
+    uint32_t slot = pos_slot_mark(state, entry->tid);
+    if (slot == SLOT_NONE) {
+        assert(state->mark_pool.taken < state->mark_pool.max);
+        slot = state->mark_pool.taken++;
+        pos_copy(state->marks[slot].tid, entry->tid, sizeof(entry->tid));
+        pos_index_insert(&state->by_mark, pos_hash_mark(entry->tid), slot);
+        state->marks_bare++;
+    }
+    mark_record *record = &state->marks[slot];
+    if (is_lock(entry)) record->is_locked = 1;
+    if (is_unlock(entry)) record->is_locked = 0;
+    if ((entry->flags & POS_FLAG_KEYS_MADE) == 0) return;
+    if (record->keys_made_by == 0) state->marks_bare--;
+    record->keys_made_by = entry->sequence;
+}
+
 /* ---- the fold -------------------------------------------------------------------------------- */
 static pos_status judged(const pos_state *state, const pos_entry *entry, uint32_t terminal)
 {
     if (entry->sequence <= state->sequence || entry->kind >= POS_KIND_COUNT
         || entry->outcome >= POS_OUTCOME_COUNT) {
         return POS_ENTRY_FORM;
+    }
+    if (leaves_mark(entry) && state->mark_pool.taken == state->mark_pool.max
+        && pos_slot_mark(state, entry->tid) == SLOT_NONE) {
+        return POS_STATE_FULL;
     }
     if (!is_of_terminal(entry)) return POS_OK;
     const bool is_approved = entry->outcome == POS_OUTCOME_APPROVED;
@@ -387,18 +427,27 @@ static void take_effect(pos_state *state, uint32_t slot, const pos_entry *entry)
     }
 }
 
-pos_status pos_state_apply(pos_state *state, const pos_entry *entry)
+/* The terminal's slot: of whom the caller has found, else looked up. */
+static uint32_t slot_for(const pos_state *state, const pos_terminal_state *ours,
+                         const pos_entry *entry)
+{
+    if (entry->kind >= POS_KIND_COUNT || !is_of_terminal(entry)) return SLOT_NONE;
+    if (ours == NULL) return pos_slot_terminal(state, entry->tid, entry->mid);
+    assert(pos_equal(ours->tid, entry->tid, 8) && pos_equal(ours->mid, entry->mid, 15));
+    return pos_slot_of(state, ours);
+}
+
+pos_status pos_state_apply_for(pos_state *state, const pos_terminal_state *ours,
+                               const pos_entry *entry)
 {
     assert(state != NULL);
     assert(entry != NULL);
-    uint32_t slot = SLOT_NONE;
-    if (entry->kind < POS_KIND_COUNT && is_of_terminal(entry)) {
-        slot = pos_slot_terminal(state, entry->tid, entry->mid);
-    }
+    uint32_t slot = slot_for(state, ours, entry);
     const pos_status status = judged(state, entry, slot);
     if (status != POS_OK) return status;
 
     state->sequence = entry->sequence;
+    if (leaves_mark(entry)) mark(state, entry);
     if (!is_of_terminal(entry)) return POS_OK;
     if (slot == SLOT_NONE) slot = terminal_take(state, entry);
     terminal_record *terminal = &state->terminals[slot];
@@ -407,4 +456,9 @@ pos_status pos_state_apply(pos_state *state, const pos_entry *entry)
     if (is_remembered(entry)) remember(state, slot, entry);
     if (entry->outcome == POS_OUTCOME_APPROVED) take_effect(state, slot, entry);
     return POS_OK;
+}
+
+pos_status pos_state_apply(pos_state *state, const pos_entry *entry)
+{
+    return pos_state_apply_for(state, NULL, entry);
 }

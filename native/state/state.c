@@ -1,9 +1,10 @@
 /*
- * The state's memory: three tables and four indexes, mapped once, touched as they fill.
+ * The state's tables and their indexes, mapped once, touched as they fill.
  *
  *   terminals  65,536 × 1.5 KB      by TID and MID         never forgotten
- *   postings    4,194,304 × 160 B   by sequence; PREAUTH also by card and authorisation code
+ *   postings    4,194,304 × 112 B   by sequence; PREAUTH also by card and authorisation code
  *   repeats     8,388,608 × 64 B    by terminal, batch, STAN, message class
+ *   marks       2 × 65,536 × 24 B   by TID                 never forgotten
  *
  * Forgetting happens when a batch closes and nowhere else, oldest first, and stops at the first
  * record that must stay: what is kept longer than it must be does no harm.
@@ -12,38 +13,28 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #define TERMINALS_MAX_DEFAULT 65536U
 #define POSTINGS_MAX_DEFAULT 4194304U
 #define REPEATS_MAX_DEFAULT 8388608U
 #define REPEAT_WINDOW_H_DEFAULT 24U
 #define POSTING_WINDOW_D_DEFAULT 400U
-#define SLOTS_MAX (UINT32_C(1) << 28) /* of one table: the index of it stays within 2^30 cells */
+#define SLOTS_MAX (UINT32_C(1) << 28) /* of one table: its index stays below 2^30 cells (find.c) */
 #define NS_PER_HOUR INT64_C(3600000000000)
-
-static void *table_create(uint32_t count, size_t record_size)
-{
-    void *memory = mmap(NULL, (size_t)count * record_size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
-static void table_destroy(void *table, uint32_t count, size_t record_size)
-{
-    if (table != NULL) (void)munmap(table, (size_t)count * record_size);
-}
 
 static bool memory_take(pos_state *state)
 {
     const uint32_t terminals = state->terminal_pool.max;
     const uint32_t postings = state->posting_pool.max;
     const uint32_t repeats = state->repeat_pool.max;
-    state->terminals = table_create(terminals, sizeof(terminal_record));
-    state->postings = table_create(postings, sizeof(posting_record));
-    state->repeats = table_create(repeats, sizeof(repeat_record));
+    const uint32_t marks = state->mark_pool.max;
+    state->terminals = pos_table_create((size_t)terminals * sizeof(terminal_record));
+    state->postings = pos_table_create((size_t)postings * sizeof(posting_record));
+    state->repeats = pos_table_create((size_t)repeats * sizeof(repeat_record));
+    state->marks = pos_table_create((size_t)marks * sizeof(mark_record));
     return state->terminals != NULL && state->postings != NULL && state->repeats != NULL
-           && pos_index_create(&state->by_terminal, terminals)
+           && state->marks != NULL && pos_index_create(&state->by_terminal, terminals)
+           && pos_index_create(&state->by_mark, marks)
            && pos_index_create(&state->by_sequence, postings)
            && pos_index_create(&state->by_preauth, postings)
            && pos_index_create(&state->by_repeat, repeats);
@@ -74,6 +65,7 @@ pos_status pos_state_create(const pos_state_options *options, pos_state **state_
     state->terminal_pool = pool_of(options->terminals_max, TERMINALS_MAX_DEFAULT);
     state->posting_pool = pool_of(options->postings_max, POSTINGS_MAX_DEFAULT);
     state->repeat_pool = pool_of(options->repeats_max, REPEATS_MAX_DEFAULT);
+    state->mark_pool = pool_of(2 * state->terminal_pool.max, 0);
     if (!memory_take(state)) {
         pos_state_destroy(state);
         return POS_MEMORY;
@@ -85,14 +77,27 @@ pos_status pos_state_create(const pos_state_options *options, pos_state **state_
 void pos_state_destroy(pos_state *state)
 {
     if (state == NULL) return;
-    table_destroy(state->terminals, state->terminal_pool.max, sizeof(terminal_record));
-    table_destroy(state->postings, state->posting_pool.max, sizeof(posting_record));
-    table_destroy(state->repeats, state->repeat_pool.max, sizeof(repeat_record));
+    pos_table_destroy(state->terminals, state->terminal_pool.max * sizeof(terminal_record));
+    pos_table_destroy(state->postings, state->posting_pool.max * sizeof(posting_record));
+    pos_table_destroy(state->repeats, state->repeat_pool.max * sizeof(repeat_record));
+    pos_table_destroy(state->marks, state->mark_pool.max * sizeof(mark_record));
     pos_index_destroy(&state->by_terminal);
+    pos_index_destroy(&state->by_mark);
     pos_index_destroy(&state->by_sequence);
     pos_index_destroy(&state->by_preauth);
     pos_index_destroy(&state->by_repeat);
     free(state);
+}
+
+void pos_state_touch(pos_state *state)
+{
+    assert(state != NULL);
+    pos_table_touch(state->terminals, state->terminal_pool.max * sizeof(terminal_record));
+    pos_table_touch(state->postings, state->posting_pool.max * sizeof(posting_record));
+    pos_table_touch(state->repeats, state->repeat_pool.max * sizeof(repeat_record));
+    pos_table_touch(state->by_terminal.cells, pos_index_size(&state->by_terminal));
+    pos_table_touch(state->by_sequence.cells, pos_index_size(&state->by_sequence));
+    pos_table_touch(state->by_repeat.cells, pos_index_size(&state->by_repeat));
 }
 
 /* ---- room ------------------------------------------------------------------------------------ */
@@ -122,6 +127,9 @@ bool pos_state_has_room_for(const pos_state *state, unsigned kind)
 {
     const slot_pool *postings = &state->posting_pool;
     const slot_pool *repeats = &state->repeat_pool;
+    /* Operators may lock as many TIDs as there are terminals before those sign on: the other half of
+     * the marks is for sign-ons. */
+    if (kind == POS_KIND_ADMINISTRATION) return state->marks_bare < state->terminal_pool.max;
     if (!pos_state_kind_repeats(kind)) return true;
     if (makes_room(kind)) return repeats->taken < repeats->max; /* none of these posts */
     return postings->taken < postings->max - reserve_of(postings)
@@ -159,7 +167,7 @@ uint32_t pos_state_posting_take(pos_state *state)
     if (slot == SLOT_NONE) {
         slot = pool->high++;
     } else {
-        pool->free = state->postings[slot].next;
+        pool->free = state->postings[slot].face.next;
     }
     pool->taken++;
     return slot;
@@ -187,7 +195,7 @@ static void posting_free(pos_state *state, uint32_t slot)
         pos_index_remove(&state->by_preauth, pos_hash_preauth(posting->pan_token, posting->auth),
                          slot);
     }
-    state->postings[slot] = (posting_record){.next = state->posting_pool.free};
+    state->postings[slot] = (posting_record){.face.next = state->posting_pool.free};
     state->posting_pool.free = slot;
     state->posting_pool.taken--;
 }
@@ -212,8 +220,8 @@ static bool is_of_last_batch(const pos_terminal_state *terminal, uint32_t batch)
 
 void pos_state_forget(pos_state *state, uint32_t terminal, int64_t now_ns)
 {
-    terminal_record *record = &state->terminals[terminal];
-    const pos_terminal_state *face = &record->face;
+    pos_terminal_state *record = &state->terminals[terminal].face;
+    const pos_terminal_state *face = record;
     assert(face->batch_closed != 0); /* a batch has just closed */
 
     while (record->repeat_oldest != SLOT_NONE) {
@@ -234,7 +242,7 @@ void pos_state_forget(pos_state *state, uint32_t terminal, int64_t now_ns)
             || now_ns - oldest->at_ns <= state->posting_window_ns) {
             break;
         }
-        record->posting_oldest = state->postings[slot].next;
+        record->posting_oldest = state->postings[slot].face.next;
         if (record->posting_oldest == SLOT_NONE) record->posting_newest = SLOT_NONE;
         posting_free(state, slot);
     }

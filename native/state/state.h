@@ -6,9 +6,11 @@
  *   postings    what may still be referred to: amount, refunded so far, voided, reversed, completed
  *   repeats     (MID, TID, batch, STAN, message class) -> sequence of the entry that answered
  *
- *   state.c      memory, room, forgetting      fold.c      what an entry of each kind does
+ *   state.c      tables, room, forgetting      fold.c      what an entry of each kind does
  *   index.c      exact-key hash tables         digest.c    the state as sixteen bytes
  *   find.c       look-ups                      totals.c    sides and kinds added up
+ *   memory.c     where the tables lie          ahead.c     memory asked for before it is needed
+ *   save.c       a snapshot of the tables      load.c      and its way back
  *
  * Nothing is forgotten to make room. A closing batch forgets the repeats of that terminal that are
  * neither of the open nor of the last closed batch and older than the window, and the postings of
@@ -21,6 +23,7 @@
 #include "posengine/journal.h"
 
 typedef struct pos_state pos_state;
+typedef struct pos_terminal_state pos_terminal_state;
 
 typedef struct pos_state_options {
     uint32_t terminals_max; /* 0 for 65,536 */
@@ -33,10 +36,16 @@ typedef struct pos_state_options {
 /* All memory is taken here. Fails: ARGUMENT, MEMORY. */
 pos_status pos_state_create(const pos_state_options *options, pos_state **state_out);
 void pos_state_destroy(pos_state *state);
+/* Takes the memory of all tables now: as much as the limits say, and no page is waited for later. */
+void pos_state_touch(pos_state *state);
 
 /* Folds one entry in, in order of sequence. Never fails on an entry that was admitted while
  * pos_state_has_room said yes. Fails: STATE_FULL, ENTRY_FORM; the state is then as before. */
 pos_status pos_state_apply(pos_state *state, const pos_entry *entry);
+/* The same for whoever has looked the terminal up already: `ours` as pos_state_terminal gave it for
+ * this entry's TID and MID, NULL where it had none then. */
+pos_status pos_state_apply_for(pos_state *state, const pos_terminal_state *ours,
+                               const pos_entry *entry);
 /* Every table has room for whatever one more entry may add. */
 bool pos_state_has_room(const pos_state *state);
 /* The same by kind: reversals and settlement, which make room in the end, may use a reserve (1/64
@@ -60,19 +69,25 @@ typedef struct pos_kind_total {
     uint32_t count;
 } pos_kind_total;
 
-typedef struct pos_terminal_state {
+/* What a sale reads and writes lies in the first two cache lines. */
+struct pos_terminal_state {
     char tid[8];
     char mid[15];
     bool is_signed_on;
     uint32_t batch;        /* the open batch; 0 while none is */
     uint32_t batch_closed; /* the last closed one, 0 for none */
-    uint64_t batch_opened_by; /* sequence of the sign-on that opened the newest batch */
-    pos_totals totals;     /* of the open batch */
-    pos_totals totals_closed;
     uint64_t last_sequence;
     int64_t last_at_ns;
+    uint64_t batch_opened_by; /* sequence of the sign-on that opened the newest batch */
+    uint32_t posting_newest;  /* the tables' own: ends of the terminal's lists */
+    uint32_t repeat_newest;
+    pos_totals totals; /* of the open batch */
+    uint32_t posting_oldest; /* the tables' own */
+    uint32_t repeat_oldest;
+    uint32_t batch_first; /* oldest posting of the newest batch */
+    pos_totals totals_closed;
     pos_upload upload;
-} pos_terminal_state;
+};
 /* NULL where the terminal has no entry yet. Borrowed until the next apply. */
 const pos_terminal_state *pos_state_terminal(const pos_state *state, const char tid[8],
                                              const char mid[15]);
@@ -81,6 +96,26 @@ const pos_terminal_state *pos_state_terminal_at(const pos_state *state, size_t i
 /* Approved and standing entries of `kind` in the terminal's open batch; zero where none is. */
 pos_kind_total pos_state_kind_total(const pos_state *state, const pos_terminal_state *terminal,
                                     unsigned kind, bool is_foreign);
+
+/* ---- looking ahead ---------------------------------------------------------------------------- */
+/*
+ * Asks memory for what a message will need, some messages before its turn, so that it waits for none of
+ * it. Changes nothing; left out, it costs time alone. Three steps, each some messages after the one
+ * before, since each reads what the one before asked for: 24, 16 and 8 messages before the turn do well.
+ */
+void pos_state_ahead(const pos_state *state, const char tid[8], const char mid[15]);
+void pos_state_ahead_terminal(const pos_state *state, const char tid[8], const char mid[15],
+                              uint32_t batch, uint32_t stan);
+/* The last step finds the terminal, as pos_state_terminal does, for pos_decide_for and
+ * pos_state_apply_for. Found is found for good; where it gives NULL, ask again when its turn comes. */
+const pos_terminal_state *pos_state_ahead_lists(const pos_state *state, const char tid[8],
+                                                const char mid[15], unsigned kind);
+
+/* ---- marks: what operators and sign-ons left on a TID, whatever its MID ------------------------- */
+/* Locked by an operator (ADMINISTRATION "LK", until "UL"). */
+bool pos_state_is_locked(const pos_state *state, const char tid[8]);
+/* Sequence of the last sign-on that made keys; 0 for none. */
+uint64_t pos_state_keys_made_by(const pos_state *state, const char tid[8]);
 
 /* ---- repeats --------------------------------------------------------------------------------- */
 /* False for kinds that run again whenever they come: sign-on, echo, downloads. */
@@ -119,6 +154,7 @@ typedef struct pos_posting {
     int64_t refunded_minor; /* by refunds that stand */
     int64_t adjusted_minor; /* by adjustments and tips that stand */
     uint32_t terminal; /* index: pos_state_terminal_at */
+    uint32_t next;     /* the tables' own */
     uint32_t batch;
     uint32_t stan;
     uint32_t bin;
@@ -144,7 +180,8 @@ const pos_posting *pos_state_preauth(const pos_state *state, const char mid[15],
 /* The terminal's postings of its newest batch, oldest first: pass NULL to begin. */
 const pos_posting *pos_state_batch_next(const pos_state *state, const pos_terminal_state *terminal,
                                         const pos_posting *after);
-/* Standing debits of one card in the terminal's open batch. */
+/* Standing debits of one card in the terminal's open batch. Walks that batch's postings: it costs as
+ * many memory accesses as the batch has postings, and is asked only where a policy counts uses. */
 uint32_t pos_state_card_uses(const pos_state *state, const pos_terminal_state *terminal,
                              const uint8_t pan_token[16]);
 

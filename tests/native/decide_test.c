@@ -9,6 +9,8 @@
 
 #include "decide/case.h"
 
+#include <time.h>
+
 #define SETTINGS 3072
 #define RANGES 5
 #define TID "12345678"
@@ -520,8 +522,61 @@ static void reasons_are_told(void)
     CHECK(strcmp(pos_reason_name(POS_REASON_COUNT), "UNKNOWN") == 0);
 }
 
+/* ---- stamps against the C library's calendar -------------------------------------------------- */
+static uint64_t chance = 88172645463325252U;
+
+static uint32_t next_chance(uint32_t below)
+{
+    chance ^= chance << 13;
+    chance ^= chance >> 7;
+    chance ^= chance << 17;
+    return (uint32_t)((chance >> 16) % below);
+}
+
+/* All three years, each through timegm and back: slow and obvious. */
+static int64_t stamp_slow(uint32_t month_day, uint32_t time, int32_t zone, int64_t now_ns)
+{
+    if (time / 10000 > 23 || time / 100 % 100 > 59 || time % 100 > 59 || month_day == 0) return 0;
+    const time_t local = (time_t)(now_ns / 1000000000 + zone * 60);
+    struct tm today;
+    CHECK(gmtime_r(&local, &today) != NULL);
+    int64_t nearest = 0;
+    for (int year = today.tm_year - 1; year <= today.tm_year + 1; year++) {
+        const int month = (int)(month_day / 100) - 1;
+        const int day = (int)(month_day % 100);
+        struct tm date = {.tm_year = year, .tm_mon = month, .tm_mday = day,
+                          .tm_hour = (int)(time / 10000), .tm_min = (int)(time / 100 % 100),
+                          .tm_sec = (int)(time % 100)};
+        const time_t at = timegm(&date);
+        if (date.tm_year != year || date.tm_mon != month || date.tm_mday != day) continue;
+        const int64_t stamp = ((int64_t)at - zone * 60) * INT64_C(1000000000);
+        const int64_t away = stamp < now_ns ? now_ns - stamp : stamp - now_ns;
+        const int64_t best = nearest < now_ns ? now_ns - nearest : nearest - now_ns;
+        if (nearest == 0 || away < best) nearest = stamp;
+    }
+    return nearest;
+}
+
+static void a_stamp_is_of_the_nearest_year_that_has_the_day(void)
+{
+    for (int step = 0; step < 300000; step++) {
+        const uint32_t kind = next_chance(8);
+        uint32_t month_day = (1 + next_chance(12)) * 100 + 1 + next_chance(31);
+        if (kind == 0) month_day = 229;
+        if (kind == 1) month_day = next_chance(10000);
+        const uint32_t time = next_chance(25) * 10000 + next_chance(61) * 100 + next_chance(61);
+        const int32_t zone = (int32_t)next_chance(1561) - 720;
+        int64_t now_ns = INT64_C(400000000000000000)
+                         + (int64_t)next_chance(UINT32_MAX) * INT64_C(1000000000);
+        if (kind == 2) now_ns = INT64_C(1709164800000000000) + next_chance(1000000000); /* a 29 Feb */
+        CHECK(civil_stamp(month_day, time, zone, now_ns)
+              == stamp_slow(month_day, time, zone, now_ns));
+    }
+}
+
 int main(void)
 {
+    a_stamp_is_of_the_nearest_year_that_has_the_day();
     policy_write();
     one_thing_wrong_gives_one_reason();
     approved_sales_say_what_answers_need();

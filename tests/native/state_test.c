@@ -384,8 +384,82 @@ static void limits_outside_of_their_range_are_refused(void)
     CHECK(state == NULL);
 }
 
+/* ---- looking ahead, and a terminal that is known already ---------------------------------------- */
+static void looking_ahead_changes_nothing_and_finds_the_terminal(void)
+{
+    pos_state *plain = made(512, 1024);
+    pos_state *ahead = made(512, 1024);
+    for (int step = 0; step < 400; step++) {
+        pos_entry entry = entry_of(step < 8 ? POS_KIND_SIGN_ON : POS_KIND_SALE,
+                                   step < 8 ? 0x0800 : 0x0200, 1, (uint32_t)step + 1);
+        entry.tid[7] = (char)('0' + step % 8);
+        entry.amount_minor = step;
+        if (step < 8) entry.flags = POS_FLAG_BATCH_OPENED;
+        pos_state_ahead(ahead, entry.tid, entry.mid);
+        pos_state_ahead_terminal(ahead, entry.tid, entry.mid, entry.batch, entry.stan);
+        const pos_terminal_state *ours =
+            pos_state_ahead_lists(ahead, entry.tid, entry.mid, (unsigned)step % 256);
+        CHECK(ours == pos_state_terminal(ahead, entry.tid, entry.mid));
+        CHECK((ours == NULL) == (step < 8));
+        entry.sequence = (uint64_t)step + 1;
+        CHECK(pos_state_apply_for(ahead, step % 3 == 0 ? NULL : ours, &entry) == POS_OK);
+        CHECK(pos_state_apply(plain, &entry) == POS_OK);
+    }
+    uint8_t digests[2][16];
+    pos_state_digest(plain, digests[0]);
+    pos_state_digest(ahead, digests[1]);
+    CHECK(memcmp(digests[0], digests[1], 16) == 0);
+    pos_state_destroy(plain);
+    pos_state_destroy(ahead);
+}
+
+/* ---- marks ------------------------------------------------------------------------------------------ */
+static void lock(pos_state *state, const char tid[8], const char reason[2])
+{
+    pos_entry entry = entry_of(POS_KIND_ADMINISTRATION, 0, 0, 0);
+    entry.outcome = POS_OUTCOME_NOTED;
+    memcpy(entry.tid, tid, 8);
+    memcpy(entry.reason, reason, 2);
+    folded(state, &entry);
+}
+
+static void marks_follow_operators_and_sign_ons(void)
+{
+    pos_state *state = made(64, 64);
+    CHECK(!pos_state_is_locked(state, TID) && pos_state_keys_made_by(state, TID) == 0);
+    lock(state, TID, "LK");
+    CHECK(pos_state_is_locked(state, TID) && !pos_state_is_locked(state, "12345679"));
+    lock(state, TID, "RL"); /* a reload: nothing to do with it */
+    CHECK(pos_state_is_locked(state, TID));
+    pos_entry entry = entry_of(POS_KIND_SIGN_ON, 0x0800, 1, 1);
+    entry.flags = POS_FLAG_KEYS_MADE;
+    const uint64_t sequence = folded(state, &entry);
+    CHECK(pos_state_keys_made_by(state, TID) == sequence && pos_state_is_locked(state, TID));
+    uint8_t locked[16];
+    uint8_t unlocked[16];
+    pos_state_digest(state, locked);
+    state->marks[0].is_locked = 0;
+    pos_state_digest(state, unlocked);
+    CHECK(memcmp(locked, unlocked, 16) != 0);
+    lock(state, TID, "UL");
+    CHECK(!pos_state_is_locked(state, TID) && pos_state_keys_made_by(state, TID) == sequence);
+
+    /* Locks on strangers end where the room for sign-ons begins. */
+    char tid[9] = "20000000";
+    for (int stranger = 0; stranger < 8; stranger++) {
+        CHECK(pos_state_has_room_for(state, POS_KIND_ADMINISTRATION));
+        tid[7] = (char)('0' + stranger);
+        lock(state, tid, "LK");
+    }
+    CHECK(!pos_state_has_room_for(state, POS_KIND_ADMINISTRATION));
+    CHECK(pos_state_has_room_for(state, POS_KIND_SIGN_ON));
+    pos_state_destroy(state);
+}
+
 int main(void)
 {
+    looking_ahead_changes_nothing_and_finds_the_terminal();
+    marks_follow_operators_and_sign_ons();
     the_index_finds_what_is_in_it_and_nothing_else();
     totals_follow_voids_refunds_and_reversals();
     an_old_posting_is_not_of_a_new_batch_of_its_number();
