@@ -21,8 +21,7 @@
 #define HOLE_SIZE 5U
 
 /* ---- building ------------------------------------------------------------------------------------------ */
-/* Whether the journal may not keep all of the field's bytes. */
-static bool is_hole(const pos_spec *spec, unsigned field)
+bool pos_answer_is_hole(const pos_spec *spec, unsigned field)
 {
     const pos_form *form = &spec->forms[field];
     if (!form->is_kept || form->secrecy != POS_SECRECY_OPEN) return true;
@@ -59,15 +58,15 @@ static unsigned fields_choose(const pos_spec *spec, const pos_rule *rule,
         const bool is_given = value_of(rule, values, count, field) != NULL;
         if (!is_given && !is_echoed(rule, request, field)) continue;
         pos_bitmap_set(bitmap_out, field);
-        holes += !is_given && is_hole(spec, field);
+        holes += !is_given && pos_answer_is_hole(spec, field);
     }
     return holes;
 }
 
 static void hole_put(pos_writer *writer, size_t at, unsigned field, size_t offset, size_t size)
 {
+    if (writer->is_full) return; /* the offset is none then */
     assert(offset <= UINT16_MAX && size <= UINT16_MAX);
-    if (writer->is_full) return;
     uint8_t *hole = writer->data + at;
     hole[0] = (uint8_t)field;
     pos_store_u16_le(hole + 1, (uint16_t)offset);
@@ -115,7 +114,7 @@ pos_status pos_answer_build(const pos_spec *spec, const pos_rule *rule, const po
             if (status != POS_OK) return status;
             continue;
         }
-        const bool is_kept = !is_hole(spec, field);
+        const bool is_kept = !pos_answer_is_hole(spec, field);
         echo_put(spec, request, field, is_kept, writer);
         if (is_kept) continue;
         const size_t size = request->fields[field].size;

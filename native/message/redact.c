@@ -135,8 +135,8 @@ static void positions_put(const pos_spec *spec, const pos_message *message, unsi
 }
 
 /* ---- the whole ----------------------------------------------------------------------------------------- */
-static void field_redact(const pos_spec *spec, const pos_message *message, unsigned field,
-                         pos_selection *selection, pos_writer *writer)
+void pos_field_redact(const pos_spec *spec, const pos_message *message, unsigned field,
+                      pos_selection *selection, pos_writer *writer)
 {
     const pos_form *form = &spec->forms[field];
     if (!form->is_kept) return;
@@ -165,7 +165,7 @@ void pos_request_redact(const pos_spec *spec, const pos_rule *rule, const pos_me
         while (bits != 0) {
             const unsigned field = 64 * word + (unsigned)__builtin_ctzll(bits) + 1;
             bits &= bits - 1;
-            field_redact(spec, message, field, &selection, writer);
+            pos_field_redact(spec, message, field, &selection, writer);
         }
     }
 }

@@ -261,6 +261,13 @@ void pos_head_write(const pos_spec *spec, uint16_t mti, const uint64_t bitmap[2]
 /* The MAC field of a message with these fields; 0 where the dialect has none. */
 unsigned pos_mac_field_of(const pos_spec *spec, const uint64_t bitmap[2]);
 
+/* ---- kept and echoed: redact.c, answer.c --------------------------------------------------------------- */
+/* What the journal keeps of one field that the message has. */
+void pos_field_redact(const pos_spec *spec, const pos_message *message, unsigned field,
+                      pos_selection *selection, pos_writer *writer);
+/* Whether the journal may not keep all of the field's bytes in an answer. */
+bool pos_answer_is_hole(const pos_spec *spec, unsigned field);
+
 static inline bool pos_bitmap_has(const uint64_t bitmap[2], unsigned field)
 {
     return ((bitmap[(field - 1) / 64] >> ((field - 1) % 64)) & 1U) != 0;

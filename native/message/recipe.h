@@ -1,0 +1,238 @@
+/*
+ * Recipes, seen inside of this room only: recipe.c says what they are and when they are made.
+ *
+ *   recipe.c         the cache: shapes, keys, who is compiled and who is dropped
+ *   recipe_facts.c   which rule, where its facts lie         compile, and read
+ *   recipe_redact.c  what of it is kept                      compile, and write
+ *   recipe_answer.c  how its answer is put together          compile, and write
+ */
+#ifndef POS_MESSAGE_RECIPE_H
+#define POS_MESSAGE_RECIPE_H
+
+#include "message/spec.h"
+
+/* Tests compile at first sight; the engine waits for the second. */
+typedef struct pos_recipe_settings {
+    uint32_t sightings_min; /* 1 or 2 */
+    uint32_t stays;         /* readings after which one that was not used may be dropped */
+} pos_recipe_settings;
+pos_status pos_recipes_open_with(const pos_spec *spec, const pos_recipe_settings *settings,
+                                 pos_recipes **recipes_out);
+
+/* ---- facts --------------------------------------------------------------------------------------- */
+typedef enum recipe_slot {
+    SLOT_AMOUNT,
+    SLOT_ENTRY_MODE,
+    SLOT_PROCESSING,
+    SLOT_STAN,
+    SLOT_BATCH,
+    SLOT_CURRENCY,
+    SLOT_NETWORK,
+    SLOT_TYPE,
+    SLOT_CONDITION,
+    SLOT_READER,
+    SLOT_CHIP_CONDITION,
+    SLOT_EXPIRY,
+    SLOT_LOCAL_TIME,
+    SLOT_LOCAL_DATE,
+    SLOT_ORIGINAL_BATCH,
+    SLOT_ORIGINAL_STAN,
+    SLOT_ORIGINAL_DATE,
+    SLOT_COUNT
+} recipe_slot;
+
+/* A number of at most 16 digits whose last byte lies `end` bytes after the start of its field. The
+ * word that ends there is loaded whole: MTI and bitmap lie before every field, so it is the body's. */
+typedef struct recipe_number {
+    uint64_t mask; /* of the digits in that word, after the shift */
+    uint64_t most; /* the largest that its fact can hold */
+    uint16_t end;
+    uint8_t field;
+    uint8_t slot;
+    uint8_t shift;   /* BCD: 4 where a filler or another part has the last nibble */
+    uint8_t count;   /* characters; 0: the digits are BCD */
+} recipe_number;
+
+#define RECIPE_TEXTS_MAX 6
+typedef struct recipe_text {
+    uint16_t at; /* in pos_request */
+    uint16_t delta; /* from the start of the field's value */
+    uint8_t field;
+    uint8_t size;
+} recipe_text;
+
+typedef enum recipe_account {
+    ACCOUNT_NONE,
+    ACCOUNT_BCD,
+    ACCOUNT_ASCII,
+} recipe_account;
+
+typedef struct recipe_facts {
+    bool is_slow; /* by pos_request_read, all of it */
+    bool asks_original_data; /* where the original's STAN is 0 */
+    uint8_t account; /* recipe_account */
+    uint8_t pan_field;
+    uint8_t track_field;    /* 0: none */
+    uint8_t security_field; /* 0: none */
+    uint8_t number_count;
+    uint8_t text_count;
+    recipe_number numbers[SLOT_COUNT];
+    recipe_text texts[RECIPE_TEXTS_MAX];
+    uint64_t constants[SLOT_COUNT]; /* what the key says already, and 0 */
+    pos_request prototype;
+} recipe_facts;
+
+/* ---- redaction -------------------------------------------------------------------------------------- */
+#define RECIPE_KEPT_MAX 64
+#define RECIPE_COVERS_MAX 24
+
+typedef enum recipe_keep {
+    KEEP_WHOLE,
+    KEEP_COVERED,  /* and then parts written over */
+    KEEP_ELEMENTS, /* BER-TLV: the kept tags */
+    KEEP_SLOWLY,   /* as redact.c does */
+} recipe_keep;
+
+typedef struct recipe_kept {
+    uint8_t field;
+    uint8_t keep; /* recipe_keep */
+    uint8_t cover_first;
+    uint8_t cover_count;
+} recipe_kept;
+
+typedef struct recipe_redaction {
+    bool is_slow;
+    uint8_t kept_count;
+    uint8_t cover_count;
+    recipe_kept kept[RECIPE_KEPT_MAX];
+    pos_part covers[RECIPE_COVERS_MAX]; /* offsets from the start of the value */
+} recipe_redaction;
+
+/* ---- answers ------------------------------------------------------------------------------------------ */
+#define RECIPE_STEPS_MAX 40
+#define RECIPE_HOLES_MAX 12
+#define RECIPE_HEAD_MAX 40
+#define RECIPE_ANSWERS_MAX 4
+
+typedef enum recipe_dress {
+    DRESS_ECHO,   /* a run of fields that lie side by side in the request too */
+    DRESS_DIGITS, /* fixed, an even number of BCD digits, at most 16 */
+    DRESS_TEXT,   /* as it is, after a prefix or at its full size */
+    DRESS_SLOWLY, /* pos_field_write */
+} recipe_dress;
+
+typedef struct recipe_step {
+    uint8_t dress; /* recipe_dress */
+    uint8_t first; /* field */
+    uint8_t last;  /* DRESS_ECHO */
+    uint8_t value; /* else: index among the given values */
+    uint8_t hole_first;
+    uint8_t hole_end;
+} recipe_step;
+
+/* The answer to this recipe's requests, for one set of given values. */
+typedef struct recipe_answer {
+    uint64_t given[2];
+    bool is_signed;
+    bool is_slow;
+    uint8_t head_size;
+    uint8_t mac_size;
+    uint8_t step_count;
+    uint8_t hole_count;
+    uint8_t holes[RECIPE_HOLES_MAX]; /* fields */
+    uint8_t head[RECIPE_HEAD_MAX];   /* MTI and bitmap */
+    recipe_step steps[RECIPE_STEPS_MAX];
+} recipe_answer;
+
+/* ---- the whole -------------------------------------------------------------------------------------------- */
+#define RECIPE_KEY_WORDS 3
+
+struct pos_recipe {
+    uint64_t key[RECIPE_KEY_WORDS];
+    uint64_t used_at;
+    uint32_t shape; /* serial of the shape; 0: no recipe lies here */
+    bool is_slow;   /* no rule fits, or its presence is wrong: the slow doors say how */
+    uint8_t mac_field; /* 0: the message carries none */
+    uint8_t mac_output;
+    uint8_t answer_count;
+    const pos_rule *rule;
+    recipe_facts facts;
+    recipe_redaction redaction;
+    recipe_answer answers[RECIPE_ANSWERS_MAX];
+};
+
+/* How kept tags of a BER layout are told without a search: one bit a tag of one byte, and a page of
+ * 256 bits for each first byte that has a second. */
+#define RECIPE_TAG_PAGES 16
+typedef struct recipe_tags {
+    const pos_layout *layout; /* NULL: none */
+    uint64_t single[4];
+    uint8_t page_of[256]; /* from 1 */
+    uint64_t pages[RECIPE_TAG_PAGES][4];
+} recipe_tags;
+
+/* recipe_facts.c. Whether the places of a field's parts follow from its layout and its length. */
+bool recipe_is_steady(const pos_spec *spec, const pos_message *message, unsigned field);
+void recipe_facts_compile(const pos_spec *spec, const pos_rule *rule, const pos_message *sample,
+                          recipe_facts *facts);
+/* False: the slow door is to be asked; nothing was written. */
+bool recipe_facts_read(const recipe_facts *facts, const pos_message *message,
+                       pos_request *request_out, char pan_out[20], size_t *pan_size_out);
+/* Of the roles that a recipe reads, for the key: 0 at the end. */
+pos_role recipe_role(unsigned index);
+
+/* recipe_redact.c */
+void recipe_tags_compile(const pos_spec *spec, const pos_layout *layout, recipe_tags *tags_out);
+void recipe_redaction_compile(const pos_spec *spec, const recipe_tags *tags,
+                              const pos_message *sample, recipe_redaction *redaction);
+/* False: the slow door is to be asked; nothing was written. */
+bool recipe_redact(const pos_spec *spec, const recipe_tags *tags,
+                   const recipe_redaction *redaction, const pos_message *message,
+                   pos_writer *writer);
+
+/* recipe_answer.c */
+/* False: the slow doors are to be asked; nothing was written. `template_writer` may be NULL. */
+bool recipe_answer_write(const pos_spec *spec, pos_recipe *recipe, const pos_message *request,
+                         const pos_answer_value *values, size_t value_count, bool is_signed,
+                         pos_writer *template_writer, pos_writer *reply_writer,
+                         size_t *covered_size_out, size_t *mac_size_out);
+
+/* ---- digits by the word ---------------------------------------------------------------------------------- */
+/* Sixteen BCD digits: a bit in each nibble that is none. */
+static inline uint64_t pos_nibbles_bad(uint64_t word)
+{
+    return word & (word << 1 | word << 2) & 0x8888888888888888U;
+}
+
+/* Eight digits of characters, each byte less '0': a bit in each byte that is none. */
+static inline uint64_t pos_characters_bad(uint64_t word)
+{
+    return (word | (word + 0x7676767676767676U)) & 0x8080808080808080U;
+}
+
+/* Sixteen BCD digits as a number: pairs, fours, eights, sixteen. */
+static inline uint64_t pos_nibbles_number(uint64_t word)
+{
+    word -= 6 * (word >> 4 & 0x0f0f0f0f0f0f0f0fU);
+    word = (word & 0x00ff00ff00ff00ffU) + 100 * (word >> 8 & 0x00ff00ff00ff00ffU);
+    word = (word & 0x0000ffff0000ffffU) + 10000 * (word >> 16 & 0x0000ffff0000ffffU);
+    return (word & 0xffffffffU) + 100000000 * (word >> 32);
+}
+
+/* Eight bytes that hold a digit each, big-endian, into eight nibbles. */
+static inline uint64_t pos_nibbles_of_bytes(uint64_t word)
+{
+    word = (word | word >> 4) & 0x00ff00ff00ff00ffU;
+    word = (word | word >> 8) & 0x0000ffff0000ffffU;
+    return (word | word >> 16) & 0xffffffffU;
+}
+
+/* The reverse. */
+static inline uint64_t pos_bytes_of_nibbles(uint64_t word)
+{
+    word = (word | word << 16) & 0x0000ffff0000ffffU;
+    word = (word | word << 8) & 0x00ff00ff00ff00ffU;
+    return (word | word << 4) & 0x0f0f0f0f0f0f0f0fU;
+}
+
+#endif

@@ -1,0 +1,241 @@
+/*
+ * Redaction by recipe: which fields are kept, and how, is known from the shape.
+ *
+ *   whole      a head of three bytes, the value                       most of them
+ *   covered    the same, then some parts of the copy written over     63, 61
+ *   elements   BER-TLV, one walk: runs of kept elements are copied     55
+ *   slowly     as redact.c does                                       59, records of 48
+ *
+ *   55   9F26 08 .. │ 57 13 .. │ 5A 08 .. │ 9F36 02 .. │ 95 05 ..
+ *        ╰─ run ──╯   dropped    dropped    ╰──── run, one copy ────╯
+ *
+ * The walk takes elements of the plainest form only: a tag of one or two bytes that is no template, a
+ * length of one byte. At anything else it gives up and redact.c does the field from its start.
+ *
+ * Rules. Whatever is not known to be kept is not copied, not even to be written over: covered parts
+ * are the exception and lie in fields whose secrets redact.c copies first too. Room for all that could
+ * come is judged once; where there is less, the slow door says what fits.
+ */
+#include "message/recipe.h"
+
+#include <assert.h>
+
+#define HEAD_SIZE 3U
+
+/* ---- compile ------------------------------------------------------------------------------------- */
+static void bit_set(uint64_t bits[4], unsigned index)
+{
+    bits[index / 64] |= UINT64_C(1) << (index % 64);
+}
+
+static bool bit_has(const uint64_t bits[4], unsigned index)
+{
+    return (bits[index / 64] >> (index % 64) & 1U) != 0;
+}
+
+void recipe_tags_compile(const pos_spec *spec, const pos_layout *layout, recipe_tags *tags_out)
+{
+    assert(layout->form == POS_LAYOUT_BER);
+    unsigned pages = 0;
+    *tags_out = (recipe_tags){.layout = layout};
+    for (uint16_t number = 1; number <= layout->count; number++) {
+        const pos_part_form *form = pos_part_form_of(spec, layout, number);
+        if (!form->is_kept) continue;
+        if (form->tag <= 0xff) {
+            bit_set(tags_out->single, form->tag);
+        } else if (form->tag <= 0xffff) {
+            const unsigned first = form->tag >> 8;
+            if (tags_out->page_of[first] == 0) {
+                if (pages == RECIPE_TAG_PAGES) {
+                    tags_out->layout = NULL; /* more than any dialect has: redact.c does it */
+                    return;
+                }
+                tags_out->page_of[first] = (uint8_t)++pages;
+            }
+            bit_set(tags_out->pages[tags_out->page_of[first] - 1], form->tag & 0xff);
+        } else {
+            tags_out->layout = NULL;
+            return;
+        }
+    }
+}
+
+/* The parts that are not shown, from the start of the value; false where they are too many. */
+static bool covers_compile(const pos_spec *spec, const pos_message *sample, unsigned field,
+                           const pos_layout *layout, recipe_redaction *redaction,
+                           recipe_kept *kept)
+{
+    pos_selection selection = {.asked = 0};
+    pos_walk walk = pos_walk_begin(spec, sample, field, &selection);
+    pos_part part;
+    kept->cover_first = redaction->cover_count;
+    while (pos_walk_next(&walk, &part)) {
+        const bool is_shown = layout->has_kept ? part.is_kept
+                                               : part.secrecy == POS_SECRECY_OPEN;
+        if (is_shown || part.units == 0) continue;
+        if (redaction->cover_count == RECIPE_COVERS_MAX) return false;
+        part.offset -= sample->fields[field].offset;
+        redaction->covers[redaction->cover_count++] = part;
+        kept->cover_count++;
+        kept->keep = KEEP_COVERED;
+    }
+    if (walk.fault.status == POS_OK) return true;
+    /* It does not fit its layout, and so does no other of its length. */
+    redaction->cover_count = kept->cover_first;
+    kept->cover_count = 0;
+    kept->keep = layout->has_secrets ? KEEP_SLOWLY : KEEP_WHOLE;
+    return true;
+}
+
+/* False where nothing of the field is kept, or the recipe has no room for it. */
+static bool field_compile(const pos_spec *spec, const recipe_tags *tags, const pos_message *sample,
+                          unsigned field, recipe_redaction *redaction, recipe_kept *kept)
+{
+    const pos_form *form = &spec->forms[field];
+    pos_selection selection = {.asked = 0};
+    *kept = (recipe_kept){.field = (uint8_t)field, .keep = KEEP_WHOLE};
+    if (form->layout == 0) return true;
+    const pos_layout *layout = pos_layout_of(spec, sample, field, &selection);
+    if (layout == NULL) return !spec->layouts[form->layout - 1].has_secrets;
+    if (layout->form == POS_LAYOUT_BER && layout == tags->layout && form->layout != 0) {
+        kept->keep = KEEP_ELEMENTS;
+        return true;
+    }
+    if (!recipe_is_steady(spec, sample, field)) {
+        kept->keep = KEEP_SLOWLY;
+        return true;
+    }
+    if (!covers_compile(spec, sample, field, layout, redaction, kept)) kept->keep = KEEP_SLOWLY;
+    return true;
+}
+
+void recipe_redaction_compile(const pos_spec *spec, const recipe_tags *tags,
+                              const pos_message *sample, recipe_redaction *redaction)
+{
+    *redaction = (recipe_redaction){.is_slow = false};
+    for (unsigned field = 2; field <= spec->field_max; field++) {
+        if (!pos_message_has(sample, field) || !spec->forms[field].is_kept) continue;
+        if (redaction->kept_count == RECIPE_KEPT_MAX) {
+            redaction->is_slow = true;
+            return;
+        }
+        recipe_kept *kept = &redaction->kept[redaction->kept_count];
+        if (field_compile(spec, tags, sample, field, redaction, kept)) redaction->kept_count++;
+    }
+}
+
+/* ---- write ------------------------------------------------------------------------------------------ */
+static uint8_t *head_write(uint8_t *at, unsigned field, size_t size)
+{
+    at[0] = (uint8_t)field;
+    pos_store_u16_le(at + 1, (uint16_t)size);
+    return at + HEAD_SIZE;
+}
+
+static uint8_t *whole_write(uint8_t *at, const pos_message *message, unsigned field)
+{
+    const pos_field *place = &message->fields[field];
+    at = head_write(at, field, place->size);
+    pos_copy_short(at, message->body + place->offset, place->size);
+    return at + place->size;
+}
+
+static void part_cover(const pos_part *part, uint8_t *value)
+{
+    uint8_t *at = value + part->offset;
+    if (part->encoding != POS_CODE_BCD) {
+        for (uint32_t index = 0; index < part->size; index++) at[index] = '0';
+        return;
+    }
+    for (uint32_t index = part->nibble; index < part->nibble + part->units; index++) {
+        at[index / 2] = (uint8_t)(index % 2 == 0 ? at[index / 2] & 0x0fU : at[index / 2] & 0xf0U);
+    }
+}
+
+static bool tag_is_kept(const recipe_tags *tags, unsigned first, unsigned second)
+{
+    const unsigned page = tags->page_of[first];
+    return page != 0 && bit_has(tags->pages[page - 1], second);
+}
+
+/* One walk over the elements; the new end of what was written, NULL at anything unusual. */
+static uint8_t *elements_write(uint8_t *at, const recipe_tags *tags, const pos_message *message,
+                               unsigned field)
+{
+    const pos_field *place = &message->fields[field];
+    const uint8_t *value = message->body + place->offset;
+    const uint32_t end = place->size;
+    uint8_t *written = at + HEAD_SIZE;
+    uint32_t from = 0;
+    uint32_t run = 0; /* where the run of kept elements began */
+    unsigned count = 0;
+    while (from < end) {
+        const unsigned first = value[from];
+        const bool is_long = (first & 0x1fU) == 0x1fU;
+        const uint32_t tag_size = is_long ? 2 : 1;
+        if ((first & 0x20U) != 0 || end - from < tag_size + 1) return NULL;
+        const unsigned second = value[from + 1]; /* of the tag, or the length */
+        const uint32_t length = value[from + tag_size];
+        const uint32_t size = tag_size + 1 + length;
+        if ((is_long && (second & 0x80U) != 0) || length >= 0x80 || end - from < size) return NULL;
+        if (++count > POS_PART_MAX) return NULL;
+        const bool is_kept = is_long ? tag_is_kept(tags, first, second)
+                                     : bit_has(tags->single, first);
+        if (!is_kept) {
+            pos_copy_short(written, value + run, from - run);
+            written += from - run;
+            run = from + size;
+        }
+        from += size;
+    }
+    pos_copy_short(written, value + run, end - run);
+    written += end - run;
+    const size_t size = (size_t)(written - at) - HEAD_SIZE;
+    if (size == 0) return at;
+    (void)head_write(at, field, size);
+    return written;
+}
+
+/* By redact.c, at `at`, where there is room for all that it could write. */
+static uint8_t *slowly_write(uint8_t *at, size_t room, const pos_spec *spec,
+                             const pos_message *message, unsigned field)
+{
+    pos_selection selection = {.asked = 0};
+    pos_writer writer = pos_writer_over(at, room);
+    pos_field_redact(spec, message, field, &selection, &writer);
+    assert(!writer.is_full);
+    return at + writer.size;
+}
+
+bool recipe_redact(const pos_spec *spec, const recipe_tags *tags,
+                   const recipe_redaction *redaction, const pos_message *message,
+                   pos_writer *writer)
+{
+    const size_t most = message->body_size + (size_t)redaction->kept_count * HEAD_SIZE;
+    if (redaction->is_slow || writer->is_full) return false;
+    if (writer->capacity - writer->size < most) return false;
+    uint8_t *at = writer->data + writer->size;
+    const uint8_t *end = at + most;
+    for (unsigned index = 0; index < redaction->kept_count; index++) {
+        const recipe_kept *kept = &redaction->kept[index];
+        if (kept->keep == KEEP_WHOLE) {
+            at = whole_write(at, message, kept->field);
+        } else if (kept->keep == KEEP_COVERED) {
+            uint8_t *value = at + HEAD_SIZE;
+            at = whole_write(at, message, kept->field);
+            for (unsigned each = 0; each < kept->cover_count; each++) {
+                part_cover(&redaction->covers[kept->cover_first + each], value);
+            }
+        } else {
+            uint8_t *after = kept->keep == KEEP_ELEMENTS
+                                 ? elements_write(at, tags, message, kept->field) : NULL;
+            if (after == NULL) {
+                after = slowly_write(at, (size_t)(end - at), spec, message, kept->field);
+            }
+            at = after;
+        }
+    }
+    writer->size = (size_t)(at - writer->data);
+    assert(writer->size <= writer->capacity);
+    return true;
+}
