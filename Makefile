@@ -4,17 +4,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+POSLOAD := $(shell find tools/posload -type f -not -path '*/__pycache__/*' 2>/dev/null)
 NATIVE := $(shell find native src/posengine/_native CMakeLists.txt pyproject.toml -type f 2>/dev/null)
 
-.PHONY: demo test bench bench-peers build clean
+.PHONY: demo test bench bench-peers posload build clean
 
 demo: build
 	$(BIN)/posengine demo
 
-test: build
+test: build posload
 	$(BIN)/python tools/check.py
 
-bench: build
+bench: build posload
 	$(BIN)/python bench/run.py
 
 bench-peers: build
@@ -31,6 +32,14 @@ $(VENV)/.deps: tools/constraints.txt
 $(VENV)/.built: $(VENV)/.deps $(NATIVE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 		-C build-dir=build/editable -e .
+	touch $@
+
+posload: $(VENV)/.posload
+
+$(VENV)/.posload: $(VENV)/.deps $(POSLOAD)
+	@command -v cargo >/dev/null || { echo "posload, the load generator, is Rust: apt install cargo" >&2; exit 1; }
+	PATH="$(CURDIR)/$(BIN):$$PATH" CARGO_TARGET_DIR=$(CURDIR)/build/posload $(BIN)/python -m pip install --quiet \
+		--disable-pip-version-check --no-deps --no-build-isolation --force-reinstall tools/posload
 	touch $@
 
 clean:

@@ -34,6 +34,11 @@ def steps(*, fast: bool) -> list[tuple[str, list[str]]]:
         ),
         ("C tests: build", [str(BIN / "cmake"), "--build", build]),
         ("C tests", [str(BIN / "ctest"), "--test-dir", build, "--output-on-failure", "-j2"]),
+        (
+            "posload's own tests",
+            ["cargo", "test", "--release", "--quiet", "--manifest-path", "tools/posload/Cargo.toml",
+             "--lib", "--target-dir", "build/posload"],
+        ),
         ("ruff", [str(BIN / "ruff"), "check", "src", "tests", "tools", "bench"]),
         ("mypy", [str(BIN / "mypy")]),
         ("pytest", [sys.executable, "-m", "pytest", "-n", "2", *marks]),

@@ -1,0 +1,18 @@
+"""posload: a load generator for ISO 8583 engines that does not lie.
+
+    import posload
+
+    report = posload.run(posload.Plan.load(Path("plan.toml")))
+    report.rate, report.latency_ns["p99"], report.errors, report.is_clean
+
+What it sends and verifies is written in Rust from the standards and the public description of the
+UnionPay terminal dialect, by nobody who looked at the engine's own code.
+"""
+
+from __future__ import annotations
+
+from posload.native import mac, run
+from posload.plan import Plan, PlanError, Terminal, plan_of, roster_of
+from posload.report import Report
+
+__all__ = ["Plan", "PlanError", "Report", "Terminal", "mac", "plan_of", "roster_of", "run"]
