@@ -1,7 +1,8 @@
 /*
  * The journal room from the inside: what its files share. Nobody outside of the room includes it.
  *
- *   page.c      one page as bytes: the format, written, read, judged
+ *   page.c      one page as bytes: the format, read, judged; form.h what it shares with
+ *   assemble.c  one page written: rows to columns, sums
  *   stage.c     entries of the open page in memory; pages handed from thread to thread
  *   volume.c    one LMDB environment: made, opened, read, written
  *   prepare.c   the next volume, made and zeroed ahead of need
@@ -36,7 +37,7 @@
 #define POS_COMMIT_PAGES_MAX 16U
 #define POS_WORDS_SIZE POS_JOURNAL_WORDS
 
-/* ---- page.c ------------------------------------------------------------------------------------- */
+/* ---- page.c, assemble.c -------------------------------------------------------------------------- */
 #define POS_PAGE_HEADER_SIZE 240U
 #define POS_COLUMNS_MAX 64U /* in the directory of a page that is read */
 
@@ -54,8 +55,6 @@ typedef struct pos_page_facts {
 
 /* Bytes of the stored value: n * 4096 - 16, so that a value ends where its LMDB pages end. */
 size_t pos_page_value_size(uint32_t count, size_t heap_size);
-/* At least that much, with its LMDB header, in a few instructions: for reserving. */
-size_t pos_page_size_bound(uint32_t count, size_t heap_size);
 /* Writes a whole value; every byte of it, and its digest and CRC last. */
 void pos_page_encode(uint8_t *value, size_t size, const pos_page_facts *facts,
                      const pos_entry *rows, uint32_t count, const uint8_t *heap, size_t heap_size);

@@ -12,7 +12,7 @@
  * journal thread by the next turn over: what must be safe before a page goes out (keys that it
  * reports) is made so there. Nothing is allocated after the journal is open. Rows become columns on the journal thread, off the way of requests.
  */
-#include "journal/parts.h"
+#include "journal/form.h"
 
 #include <assert.h>
 #include <stdlib.h>

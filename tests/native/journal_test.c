@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "journal/parts.h"
+#include "journal/form.h"
 #include "mac/mac.h"
 
 #define SMALL_VOLUME (512U * 1024U)
