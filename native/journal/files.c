@@ -232,21 +232,25 @@ static uint32_t volume_number(const char *name)
     return size > 0 && name[size] == '\0' ? number : 0;
 }
 
-pos_status pos_volumes_scan(const char *directory, uint32_t *lowest_out, uint32_t *highest_out)
+pos_status pos_volumes_scan(const char *directory, uint32_t *lowest_out, uint32_t *highest_out,
+                            uint32_t *count_out)
 {
     DIR *listing = opendir(directory);
     if (listing == NULL) return errno == ENOENT ? POS_JOURNAL_ABSENT : POS_SYSTEM;
     uint32_t lowest = 0;
     uint32_t highest = 0;
+    uint32_t count = 0;
     for (const struct dirent *file = readdir(listing); file != NULL; file = readdir(listing)) {
         const uint32_t number = volume_number(file->d_name);
         if (number == 0) continue;
+        count++;
         if (lowest == 0 || number < lowest) lowest = number;
         if (number > highest) highest = number;
     }
     (void)closedir(listing);
     *lowest_out = lowest;
     *highest_out = highest;
+    *count_out = count;
     return POS_OK;
 }
 

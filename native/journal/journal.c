@@ -59,7 +59,8 @@ static pos_status clear_unfinished(const char *path, uint64_t volume_size, char 
 {
     uint32_t lowest = 0;
     uint32_t highest = 0;
-    pos_status status = pos_volumes_scan(path, &lowest, &highest);
+    uint32_t count = 0;
+    pos_status status = pos_volumes_scan(path, &lowest, &highest, &count);
     if (status != POS_OK || highest == 0) return status;
     char name[POS_PATH_MAX];
     if (!pos_volume_path(name, path, 1, ".mdb")) return POS_ARGUMENT;
@@ -104,11 +105,18 @@ static pos_status make_journal(const char *path, const pos_journal_options *opti
 static pos_status open_volumes_list(pos_journal *journal, char *words_out)
 {
     uint32_t highest = 0;
-    const pos_status status = pos_volumes_scan(journal->path, &journal->lowest, &highest);
+    uint32_t count = 0;
+    const pos_status status =
+        pos_volumes_scan(journal->path, &journal->lowest, &highest, &count);
     if (status != POS_OK) return status;
     if (highest == 0 || highest - journal->lowest >= POS_VOLUMES_MAX) {
         pos_words(words_out, "the journal has no volumes, or too many");
         return POS_JOURNAL_FORMAT;
+    }
+    /* A reader may still look at what is left. */
+    if (!journal->options.readonly && highest - journal->lowest + 1 != count) {
+        pos_words(words_out, "of volumes %u to %u there are only %u", journal->lowest, highest, count);
+        return POS_JOURNAL_ABSENT;
     }
     journal->volumes = calloc(POS_VOLUMES_MAX, sizeof(pos_volume *));
     if (journal->volumes == NULL) return POS_MEMORY;
@@ -128,8 +136,10 @@ static pos_status open_writer(pos_journal *journal, char *words_out)
     if (status == POS_OK) status = pos_mark_open(journal->path, true, &journal->mark, words_out);
     if (status == POS_OK) status = open_volumes_list(journal, words_out);
     if (status == POS_OK) status = pos_stage_create(journal);
-    if (status == POS_OK) status = pos_prepare_create(&journal->prepare, journal->meta.volume_size);
+    pos_flight_create(journal);
     if (status == POS_OK) status = pos_journal_recover(journal, words_out);
+    if (status == POS_OK) status = pos_ahead_create(journal);
+    if (status == POS_OK) pos_journal_keep_ahead(journal, 0);
     return status;
 }
 
@@ -173,7 +183,8 @@ pos_status pos_journal_open_told(const char *path, const pos_journal_options *op
     pos_journal *journal = calloc(1, sizeof *journal);
     if (journal == NULL) return POS_MEMORY;
     journal->writer_lock = -1;
-    journal->prepare.file = -1;
+    journal->ahead.prepare.file = -1;
+    journal->date_until_ns = INT64_MIN;
     journal->generation = pos_registry_generation();
     pos_copy(journal->path, path, strlen(path) + 1);
     (void)pthread_mutex_init(&journal->reading, NULL);
@@ -204,14 +215,15 @@ pos_status pos_journal_open(const char *path, const pos_journal_options *options
     return pos_journal_open_told(path, options, journal_out, NULL);
 }
 
-/* What a child of a fork closes is its memory alone: map, files and locks are the parent's. */
+/* What a child of a fork closes is its memory alone: map, files, locks and threads are the parent's. */
 static void close_files(pos_journal *journal)
 {
+    pos_flight_destroy(journal);
+    pos_ahead_destroy(journal);
     if (journal->volumes != NULL) {
         const uint32_t count = atomic_load(&journal->volume_count);
         for (uint32_t index = 0; index < count; index++) pos_volume_close(journal->volumes[index]);
     }
-    pos_prepare_destroy(&journal->prepare);
     pos_registry_leave(&journal->registered);
     if (journal->writer_lock >= 0) {
         pos_mark_flush(journal->mark); /* after a clean end, readers need no writer to see it all */
@@ -243,21 +255,38 @@ uint64_t pos_journal_visible(const pos_journal *journal)
     return atomic_load(&journal->durable_sequence);
 }
 
-static void count_pages(pos_journal *journal, pos_journal_facts *facts)
+void pos_journal_count_volume(pos_journal *journal, uint32_t index, uint64_t *pages_out,
+                              uint64_t *bytes_out, uint64_t *free_pages_out)
 {
+    *pages_out = 0;
+    *bytes_out = 0;
+    *free_pages_out = 0;
     (void)pthread_mutex_lock(&journal->reading);
-    const uint32_t count = atomic_load(&journal->volume_count);
-    for (uint32_t index = 0; index < count; index++) {
-        pos_volume *volume = NULL;
-        if (pos_journal_volume(journal, index, &volume, NULL) != POS_OK) continue;
-        uint64_t pages = 0;
-        uint64_t bytes = 0;
-        pos_volume_count(volume, &pages, &bytes);
-        facts->pages += pages;
-        facts->bytes += bytes;
-        if (pages > 0) facts->free_bytes = pos_volume_free_pages(volume) * POS_LMDB_PAGE;
+    const bool was_open = journal->volumes[index] != NULL;
+    pos_volume *volume = NULL;
+    if (pos_journal_volume(journal, index, &volume, NULL) == POS_OK) {
+        pos_volume_count(volume, pages_out, bytes_out);
+        *free_pages_out = pos_volume_free_pages(volume);
+        if (!was_open) {
+            journal->volumes[index] = NULL;
+            pos_volume_close(volume);
+        }
     }
     (void)pthread_mutex_unlock(&journal->reading);
+}
+
+static void count_pages(pos_journal *journal, pos_journal_facts *facts)
+{
+    const uint32_t count = atomic_load(&journal->volume_count);
+    for (uint32_t index = 0; index < count; index++) {
+        uint64_t pages = 0;
+        uint64_t bytes = 0;
+        uint64_t free_pages = 0;
+        pos_journal_count_volume(journal, index, &pages, &bytes, &free_pages);
+        facts->pages += pages;
+        facts->bytes += bytes;
+        if (pages > 0) facts->free_bytes = free_pages * POS_LMDB_PAGE;
+    }
 }
 
 void pos_journal_facts_read(pos_journal *journal, pos_journal_facts *facts_out)

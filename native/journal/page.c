@@ -18,7 +18,7 @@
  *       72    4  entries
  *       76    4  business date as a number, 20261121
  *       80    8  first entry staged at, UTC ns
- *       88    8  commit begun at, UTC ns
+ *       88    8  assembled for its commit at, UTC ns
  *       96    8  sequence up to which all was durable when this page was written
  *      104    8  when that became so, UTC ns; 0 where this run had made none durable yet
  *      112    8  when the last replies before this page left, UTC ns; 0 where nobody said
@@ -142,6 +142,26 @@ static bool is_usual(const uint8_t *value)
     return true;
 }
 
+/* The directory that this build would write for so many entries, to the byte: then every column lies
+ * where it may, and nothing else is to be judged. A scan judges thousands of pages a second. */
+static bool is_own_directory(const uint8_t *value, uint32_t count, size_t heap_offset)
+{
+    if (pos_load_u32_le(value + AT_COLUMNS) != POS_FORM_COLUMNS) return false;
+    size_t offset = pos_form_aligned(pos_form_directory_end());
+    uint64_t differences = 0;
+    for (size_t index = 0; index < POS_FORM_COLUMNS; index++) {
+        const column_form *form = &COLUMNS[index];
+        const uint8_t *name = (const uint8_t *)form->name;
+        const uint8_t *at = directory_at(value, index);
+        const uint64_t rest = form->type | (uint64_t)form->width << 16 | (uint64_t)offset << 32;
+        differences |= pos_load_u64_le(at) ^ pos_load_u64_le(name);
+        differences |= pos_load_u64_le(at + 8) ^ pos_load_u64_le(name + 8);
+        differences |= pos_load_u64_le(at + POS_FORM_NAME_SIZE) ^ rest;
+        offset = pos_form_aligned(offset + (size_t)count * form->width);
+    }
+    return differences == 0 && offset == heap_offset;
+}
+
 pos_status pos_page_read(const uint8_t *value, size_t size, pos_page *page_out, char *words_out)
 {
     assert(value != NULL);
@@ -152,7 +172,9 @@ pos_status pos_page_read(const uint8_t *value, size_t size, pos_page *page_out, 
         return POS_JOURNAL_FORMAT;
     }
     const uint32_t count = fault == NULL ? pos_load_u32_le(value + AT_COUNT) : 0;
-    if (fault == NULL) {
+    const bool is_own =
+        fault == NULL && is_own_directory(value, count, pos_load_u32_le(value + AT_HEAP));
+    if (fault == NULL && !is_own) {
         fault = directory_fault(value, pos_load_u32_le(value + AT_COLUMNS), count,
                                 pos_load_u32_le(value + AT_HEAP));
     }
@@ -168,7 +190,7 @@ pos_status pos_page_read(const uint8_t *value, size_t size, pos_page *page_out, 
         .staged_at_ns = (int64_t)pos_load_u64_le(value + AT_STAGED),
         .committed_at_ns = (int64_t)pos_load_u64_le(value + AT_COMMITTED),
         .data = value,
-        .is_usual = is_usual(value),
+        .is_usual = is_own || is_usual(value),
     };
     pos_copy(page.digest, value + AT_DIGEST, sizeof page.digest);
     pos_copy(page.digest_before, value + AT_DIGEST_BEFORE, sizeof page.digest_before);
@@ -329,19 +351,37 @@ pos_status pos_page_entry(const pos_page *page, uint32_t index, pos_entry *entry
 #define DAY_MINUTES 1440
 
 /*
- * The business date of a moment. A cutover in the first half of the day ends yesterday's date (at
- * 02:00, one in the morning still is yesterday); one in the second half begins tomorrow's (at 23:00,
- * half past eleven at night is tomorrow); at 00:00 both say the calendar's.
+ * The minute of a moment, moved so that its calendar date is the business date. A cutover in the first
+ * half of the day ends yesterday's date (at 02:00, one in the morning still is yesterday); one in the
+ * second half begins tomorrow's (at 23:00, half past eleven at night is tomorrow); at 00:00 both say
+ * the calendar's.
  */
-int32_t pos_business_date(int64_t received_at_ns, int32_t zone_offset_minute,
-                          uint32_t cutover_minute)
+static int64_t business_minute(int64_t received_at_ns, int32_t zone_offset_minute,
+                               uint32_t cutover_minute)
 {
     assert(cutover_minute < DAY_MINUTES);
     int64_t minute = received_at_ns / MINUTE_NS - (received_at_ns % MINUTE_NS < 0 ? 1 : 0);
     minute += zone_offset_minute - (int64_t)cutover_minute;
     if (cutover_minute >= DAY_MINUTES / 2) minute += DAY_MINUTES;
+    return minute;
+}
+
+int32_t pos_business_date(int64_t received_at_ns, int32_t zone_offset_minute,
+                          uint32_t cutover_minute)
+{
+    const int64_t minute = business_minute(received_at_ns, zone_offset_minute, cutover_minute);
     const time_t seconds = (time_t)(minute * 60);
     struct tm date;
     if (gmtime_r(&seconds, &date) == NULL) return 0;
     return (date.tm_year + 1900) * 10000 + (date.tm_mon + 1) * 100 + date.tm_mday;
+}
+
+int64_t pos_business_date_end_ns(int64_t received_at_ns, int32_t zone_offset_minute,
+                                 uint32_t cutover_minute)
+{
+    const int64_t minute = business_minute(received_at_ns, zone_offset_minute, cutover_minute);
+    const int64_t into_day = (minute % DAY_MINUTES + DAY_MINUTES) % DAY_MINUTES;
+    const int64_t into_minute = (received_at_ns % MINUTE_NS + MINUTE_NS) % MINUTE_NS;
+    if (received_at_ns > INT64_MAX - DAY_MINUTES * MINUTE_NS) return INT64_MAX;
+    return received_at_ns - into_minute + (DAY_MINUTES - into_day) * MINUTE_NS;
 }

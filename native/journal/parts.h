@@ -5,12 +5,14 @@
  *   assemble.c  one page written: rows to columns, sums
  *   stage.c     entries of the open page in memory; pages handed from thread to thread
  *   volume.c    one LMDB environment: made, opened, read, written
- *   prepare.c   the next volume, made and zeroed ahead of need
+ *   prepare.c   the next volume, made and zeroed step by step
+ *   ahead.c     when that is done, how fast, and by which thread
  *   files.c     the journal's directory: meta, writer's lock, published mark
  *   registry.c  which files this process has open
  *   recover.c   what a writer checks before it believes what it reads
  *   journal.c   open, close, facts; read.c pages, entries, finding
- *   write.c     stage, turn over, commit; verify.c and snapshot.c what their names say
+ *   write.c     pages assembled and written; commit.c the commit, in this thread or in its own
+ *   verify.c and snapshot.c what their names say
  */
 #ifndef POS_JOURNAL_PARTS_H
 #define POS_JOURNAL_PARTS_H
@@ -25,7 +27,8 @@
 #define POS_PATH_MAX 4096
 #define POS_LMDB_PAGE 4096U    /* the only LMDB page size that is opened */
 #define POS_LMDB_HEADER 16U    /* of an overflow run, before the value */
-#define POS_BUFFERS 3U         /* one open, one handed over, one sealed at a change of date */
+#define POS_BUFFERS 4U         /* open; sealed at a change of date; handed over; being committed */
+#define POS_IMAGES 2U          /* assembled pages: one being committed, one being made */
 #define POS_VOLUMES_MAX 65536U /* of one journal: 64 TiB at the default size */
 #define POS_VOLUME_SIZE_MIN (256U * 1024U)
 #define POS_VOLUME_SIZE_DEFAULT (1024U * 1024U * 1024U)
@@ -65,6 +68,9 @@ pos_status pos_page_read(const uint8_t *value, size_t size, pos_page *page_out, 
 pos_status pos_page_check(const pos_page *page, char *words_out);
 int32_t pos_business_date(int64_t received_at_ns, int32_t zone_offset_minute,
                           uint32_t cutover_minute);
+/* When the business date of that moment ends. */
+int64_t pos_business_date_end_ns(int64_t received_at_ns, int32_t zone_offset_minute,
+                                 uint32_t cutover_minute);
 
 /* ---- stage.c ------------------------------------------------------------------------------------ */
 typedef struct pos_buffer {
@@ -123,6 +129,10 @@ void pos_volume_close(pos_volume *volume);
 /* JOURNAL_END where the volume has no such page. Two threads may not do this at once. */
 pos_status pos_volume_seek(pos_volume *volume, pos_seek seek, uint64_t sequence,
                            pos_value *value_out, char *words_out);
+/* The same, and up to `values_max` - 1 values behind it; how many in `count_out`. */
+pos_status pos_volume_walk(pos_volume *volume, pos_seek seek, uint64_t sequence,
+                           pos_value *values_out, size_t values_max, size_t *count_out,
+                           char *words_out);
 /* LMDB pages never used yet. */
 uint64_t pos_volume_free_pages(pos_volume *volume);
 void pos_volume_count(pos_volume *volume, uint64_t *pages_out, uint64_t *bytes_out);
@@ -162,8 +172,9 @@ pos_status pos_mark_open(const char *directory, bool is_writer, pos_mark **mark_
                          char *words_out);
 void pos_mark_flush(pos_mark *mark);
 void pos_mark_close(pos_mark *mark);
-/* The lowest and highest volume number in the directory; 0 and 0 where there is none. */
-pos_status pos_volumes_scan(const char *directory, uint32_t *lowest_out, uint32_t *highest_out);
+/* The lowest and highest volume number in the directory, and how many there are; 0 where none is. */
+pos_status pos_volumes_scan(const char *directory, uint32_t *lowest_out, uint32_t *highest_out,
+                            uint32_t *count_out);
 pos_status pos_filesystem_check(const char *directory, char *words_out);
 
 /* ---- prepare.c ---------------------------------------------------------------------------------- */
@@ -182,6 +193,71 @@ void pos_prepare_destroy(pos_prepare *prepare);
 /* Goes on making volume `number`, by about `bytes`. True in `is_ready_out` once it is in place. */
 pos_status pos_prepare_step(pos_prepare *prepare, const char *directory, uint32_t number,
                             uint64_t bytes, bool *is_ready_out);
+
+/* ---- ahead.c ------------------------------------------------------------------------------------ */
+/* Volumes from this size on are zeroed by a thread of their own; smaller ones are made between two
+ * commits, in no time, and without a second thread every call to the disk has its place. */
+#define POS_AHEAD_THREAD_SIZE_MIN (16U * 1024U * 1024U)
+
+typedef struct pos_ahead {
+    pos_prepare prepare;
+    pthread_t thread;
+    pthread_mutex_t mutex;   /* guards what follows */
+    pthread_cond_t changed;
+    uint64_t owed;           /* bytes to be zeroed now */
+    bool is_wanted_now;      /* somebody waits for the volume */
+    _Atomic bool is_ending;
+    pos_status status;       /* of the last step */
+    bool has_thread;
+    uint32_t sealed_count;   /* volumes whose pages are to be counted */
+    _Atomic uint64_t left;   /* bytes not yet zeroed */
+} pos_ahead;
+
+/* Makes the thread too, which wants the journal recovered. */
+pos_status pos_ahead_create(pos_journal *journal);
+void pos_ahead_destroy(pos_journal *journal);
+
+/* ---- commit.c ----------------------------------------------------------------------------------- */
+/* Pages from this size on are committed by a thread of their own, while the next one is assembled;
+ * for smaller ones handing over costs more than it saves. */
+#define POS_FLIGHT_SIZE_MIN (96U * 1024U)
+
+/* An assembled page: what a commit writes. */
+typedef struct pos_image {
+    uint8_t *value;
+    size_t size;
+    uint64_t first_sequence;
+    uint32_t count;
+    uint32_t buffer; /* goes back to the front thread once this is committed: `taken` */
+} pos_image;
+
+typedef struct pos_flight {
+    pos_image images[POS_IMAGES];
+    uint32_t turn; /* images[turn % POS_IMAGES] is assembled next */
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t changed;
+    const pos_image *image; /* on its way; NULL for none */
+    pos_status status;      /* of the last one */
+    bool is_ending;
+    bool has_thread;
+    int64_t began_at_ns;    /* monotonic */
+    int64_t usual_ns;       /* how long a commit takes, smoothed */
+} pos_flight;
+
+/* A thread that takes no signals; false where there can be none. */
+bool pos_thread_begin(pthread_t *thread_out, void *(*loop)(void *), void *context);
+/* A condition on the monotonic clock, and a wait for it; false where the time came first. */
+void pos_signal_create(pthread_cond_t *signal_out);
+bool pos_signal_wait_until(pthread_cond_t *signal, pthread_mutex_t *mutex, int64_t until_ns);
+void pos_flight_create(pos_journal *journal);
+void pos_flight_destroy(pos_journal *journal);
+/* Commits an image, here and now or in the thread; none is on its way. */
+pos_status pos_flight_begin(pos_journal *journal, const pos_image *image);
+/* Waits until nothing is on its way; the status of what was. */
+pos_status pos_flight_end(pos_journal *journal);
+/* The same, but no longer than until `lead_ns` before it is likely to end. */
+pos_status pos_flight_linger(pos_journal *journal, int64_t lead_ns);
 
 /* ---- journal.c ---------------------------------------------------------------------------------- */
 struct pos_journal {
@@ -204,20 +280,26 @@ struct pos_journal {
     pos_buffer buffers[POS_BUFFERS];
     uint64_t next_sequence;
     int32_t date_last;
+    int64_t date_until_ns; /* no entry received before it has a later date than `date_last` */
     pos_decided_under under;
     _Atomic int64_t sent_at_ns;
 
-    /* between the threads: buffers [taken, handed) are the journal thread's to write, [handed, sealed)
-     * were sealed by a change of date and wait for a turn over, `sealed` is the open one */
+    /* between the threads: buffers [taken, begun) are being committed, [begun, handed) are the journal
+     * thread's to write, [handed, sealed) were sealed by a change of date and wait for a turn over,
+     * `sealed` is the open one */
     _Atomic uint32_t sealed;
     _Atomic uint32_t handed;
+    _Atomic uint32_t begun;
     _Atomic uint32_t taken;
 
     /* journal thread */
-    pos_prepare prepare;
     uint8_t digest_last[32];
-    int64_t durable_at_ns;
-    int32_t date_volume; /* business date of the open volume's last page, 0 while empty */
+    _Atomic int32_t date_volume; /* business date of the open volume's last page, 0 while empty */
+
+    /* whoever commits */
+    pos_flight flight;
+    pos_ahead ahead;
+    _Atomic int64_t durable_at_ns;
 
     _Atomic uint64_t committed_sequence;
     _Atomic uint64_t durable_sequence;
@@ -243,8 +325,19 @@ pos_status pos_journal_recover(pos_journal *journal, char *words_out);
 /* Opens volume number `lowest + volume_count` for writing and appends it to the list. */
 pos_status pos_journal_take_volume(pos_journal *journal, char *words_out);
 void pos_journal_stop(pos_journal *journal);
-/* Makes some of the next volume where it will soon be wanted. */
+/* Everything up to `durable` is on the disk: readers and replies may know. */
+void pos_journal_publish(pos_journal *journal, uint64_t durable);
+/* Pages, bytes and free LMDB pages of volume `index`, opened for that and closed again where nobody else has it open. */
+void pos_journal_count_volume(pos_journal *journal, uint32_t index, uint64_t *pages_out,
+                              uint64_t *bytes_out, uint64_t *free_pages_out);
+/* The volume that is being written. */
+pos_volume *pos_journal_open_volume(const pos_journal *journal);
+/* The writer has written `bytes`: sees to it that the next volume is there in time. */
 void pos_journal_keep_ahead(pos_journal *journal, uint64_t bytes);
+/* Has the next volume made, whatever it takes, and waits for it. */
+pos_status pos_journal_prepare_now(pos_journal *journal);
+/* Has it made soon, and waits for nothing. True where it is there. */
+bool pos_journal_prepare_soon(pos_journal *journal);
 pos_status pos_stage_create(pos_journal *journal);
 void pos_stage_destroy(pos_journal *journal);
 /* An entry not yet in a volume; false where `sequence` is none of these. */

@@ -53,11 +53,12 @@ pos_status pos_journal_volume(pos_journal *journal, uint32_t index, pos_volume *
     return POS_OK;
 }
 
-/* Volumes made by the writer since this reader looked. */
-static void discover(pos_journal *journal)
+/* Volumes made by the writer since this reader looked; true where there are. */
+static bool discover(pos_journal *journal)
 {
-    if (!journal->options.readonly) return;
-    uint32_t count = atomic_load(&journal->volume_count);
+    if (!journal->options.readonly) return false;
+    const uint32_t known = atomic_load(&journal->volume_count);
+    uint32_t count = known;
     char path[POS_PATH_MAX];
     struct stat facts;
     while (count < POS_VOLUMES_MAX
@@ -66,6 +67,7 @@ static void discover(pos_journal *journal)
         count++;
     }
     atomic_store(&journal->volume_count, count);
+    return count > known;
 }
 
 /* The first sequence of a volume; UINT64_MAX while it is empty. */
@@ -131,8 +133,12 @@ pos_status pos_journal_locate(pos_journal *journal, pos_seek kind, uint64_t sequ
     assert(journal != NULL);
     assert(kind == POS_SEEK_HOLDING || kind == POS_SEEK_AFTER);
     (void)pthread_mutex_lock(&journal->reading);
-    discover(journal);
-    const pos_status status = locate(journal, kind, sequence, page_out, words_out);
+    pos_status status = locate(journal, kind, sequence, page_out, words_out);
+    /* Only at the end of what is known are there volumes to be discovered. */
+    const bool is_past = status == POS_JOURNAL_END
+                         || (status == POS_OK && kind == POS_SEEK_HOLDING
+                             && sequence >= page_out->first_sequence + page_out->count);
+    if (is_past && discover(journal)) status = locate(journal, kind, sequence, page_out, words_out);
     (void)pthread_mutex_unlock(&journal->reading);
     return status;
 }
@@ -158,6 +164,62 @@ pos_status pos_journal_page(pos_journal *journal, uint64_t sequence, pos_page *p
     if (page.first_sequence < sequence && !holds(&page, sequence)) return POS_JOURNAL_CORRUPT;
     if (page.first_sequence + page.count - 1 > visible) return POS_JOURNAL_END;
     *page_out = page;
+    return POS_OK;
+}
+
+#define WALK_MAX 64U /* values a look: each is judged before the next look is taken */
+
+#define PREFETCHED 6U
+/* A page's header and directory, which nobody has touched yet: a walk waits for memory otherwise. */
+static void prefetch(const uint8_t *value)
+{
+    for (size_t offset = 0; offset < 1152; offset += 64) __builtin_prefetch(value + offset);
+}
+
+/* Pages behind `first`, of the same volume, as long as they run on and are visible. */
+static size_t walk_on(pos_journal *journal, const pos_page *first, uint64_t visible,
+                      pos_page *pages_out, size_t pages_max)
+{
+    pos_value values[WALK_MAX];
+    size_t found = 0;
+    size_t taken = 0;
+    uint32_t index = 0;
+    pos_volume *volume = NULL;
+    if (pages_max > WALK_MAX) pages_max = WALK_MAX;
+    (void)pthread_mutex_lock(&journal->reading);
+    pos_status status = find_volume(journal, first->first_sequence, &index, NULL);
+    if (status == POS_OK) status = pos_journal_volume(journal, index, &volume, NULL);
+    if (status == POS_OK) {
+        status = pos_volume_walk(volume, POS_SEEK_AFTER, first->first_sequence, values, pages_max,
+                                 &found, NULL);
+    }
+    uint64_t expected = first->first_sequence + first->count;
+    while (status == POS_OK && taken < found && values[taken].key == expected) {
+        if (taken + PREFETCHED < found) prefetch(values[taken + PREFETCHED].data);
+        pos_page *page = &pages_out[taken];
+        status = pos_page_read(values[taken].data, values[taken].size, page, NULL);
+        if (status != POS_OK || page->first_sequence != expected) break;
+        if (page->first_sequence + page->count - 1 > visible) break;
+        expected += page->count;
+        taken++;
+    }
+    (void)pthread_mutex_unlock(&journal->reading);
+    return taken;
+}
+
+pos_status pos_journal_pages(pos_journal *journal, uint64_t sequence, pos_page *pages_out,
+                             size_t pages_max, size_t *count_out)
+{
+    assert(pages_out != NULL && pages_max > 0);
+    assert(count_out != NULL);
+    const uint64_t visible = journal == NULL ? 0 : pos_journal_visible(journal);
+    const pos_status status = pos_journal_page(journal, sequence, pages_out);
+    if (status != POS_OK) return status;
+    /* A page that does not follow as it should is told of when it is asked for. */
+    *count_out = 1;
+    if (pages_max > 1) {
+        *count_out += walk_on(journal, pages_out, visible, pages_out + 1, pages_max - 1);
+    }
     return POS_OK;
 }
 

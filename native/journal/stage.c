@@ -1,16 +1,22 @@
 /*
- * Entries on their way to a volume: rows and a heap in memory, three buffers in a ring.
+ * Entries on their way to a volume: rows and a heap in memory, four buffers in a ring.
  *
- *        taken            sealed
- *          │                │
- *          ▼                ▼
- *     ┌─────────┐      ┌─────────┐      The front thread fills buffers[sealed % 3] and seals it by
- *     │ waiting │  ... │  open   │      raising `sealed`; the journal thread writes
- *     └─────────┘      └─────────┘      buffers[taken % 3] and gives it back by raising `taken`.
+ *        taken          begun          handed         sealed
+ *          │              │              │              │
+ *          ▼              ▼              ▼              ▼
+ *     ┌─────────┐    ┌─────────┐    ┌─────────┐    ┌─────────┐
+ *     │ commits │    │ handed  │    │ sealed  │    │  open   │
+ *     └─────────┘    └─────────┘    └─────────┘    └─────────┘
  *
- * At most one buffer waits; a change of business date may seal a second one, which is handed to the
- * journal thread by the next turn over: what must be safe before a page goes out (keys that it
- * reports) is made so there. Nothing is allocated after the journal is open. Rows become columns on the journal thread, off the way of requests.
+ * The front thread fills buffers[sealed % 4], seals it by raising `sealed` and hands it over by raising
+ * `handed`; the journal thread assembles buffers[begun % 4] into a page, and whoever commits that page
+ * gives the buffer back by raising `taken`. At most one buffer is handed over and not begun; a change
+ * of business date may seal a second one, which is handed over by the next turn over: what must be
+ * safe before a page goes out (keys that it reports) is made so there.
+ *
+ * Nothing is allocated after the journal is open. Staging is two copies and a few comparisons (the
+ * business date is worked out once a day, not once an entry); rows become columns on the journal
+ * thread, off the way of requests.
  */
 #include "journal/form.h"
 
@@ -27,6 +33,11 @@ pos_status pos_stage_create(pos_journal *journal)
         buffer->heap = calloc(1, journal->options.page_size_max);
         if (buffer->rows == NULL || buffer->heap == NULL) return POS_MEMORY;
     }
+    for (uint32_t index = 0; index < POS_IMAGES; index++) {
+        pos_image *image = &journal->flight.images[index];
+        image->value = calloc(1, journal->options.page_size_max);
+        if (image->value == NULL) return POS_MEMORY;
+    }
     return POS_OK;
 }
 
@@ -36,6 +47,7 @@ void pos_stage_destroy(pos_journal *journal)
         free(journal->buffers[index].rows);
         free(journal->buffers[index].heap);
     }
+    for (uint32_t index = 0; index < POS_IMAGES; index++) free(journal->flight.images[index].value);
 }
 
 static pos_buffer *open_buffer(const pos_journal *journal)
@@ -118,7 +130,11 @@ static bool hand_over(pos_journal *journal)
 bool pos_journal_turn_over(pos_journal *journal)
 {
     assert(journal != NULL);
-    if (waiting(journal) == 0 && open_buffer(journal)->count > 0) seal(journal);
+    /* The page before may still be on its way to the disk: only one that nobody has begun is waited
+     * for. */
+    const bool is_begun = atomic_load_explicit(&journal->sealed, memory_order_relaxed)
+                          == atomic_load_explicit(&journal->begun, memory_order_acquire);
+    if (is_begun && open_buffer(journal)->count > 0) seal(journal);
     return hand_over(journal);
 }
 
@@ -129,14 +145,19 @@ bool pos_journal_turn_over(pos_journal *journal)
  */
 static void turn_date(pos_journal *journal, int64_t received_at_ns)
 {
+    if (received_at_ns < journal->date_until_ns) return;
     const int32_t date = pos_business_date(received_at_ns, journal->options.zone_offset_minute,
                                            journal->options.cutover_minute);
-    if (date <= journal->date_last) return;
-    if (open_buffer(journal)->count > 0) {
-        if (waiting(journal) >= POS_BUFFERS - 1) return;
-        seal(journal);
+    if (date > journal->date_last) {
+        if (open_buffer(journal)->count > 0) {
+            if (waiting(journal) >= POS_BUFFERS - 1) return;
+            seal(journal);
+        }
+        journal->date_last = date;
     }
-    journal->date_last = date;
+    /* Until this date ends, nothing that comes has a later one. */
+    journal->date_until_ns = pos_business_date_end_ns(
+        received_at_ns, journal->options.zone_offset_minute, journal->options.cutover_minute);
 }
 
 static void begin_page(pos_journal *journal, pos_buffer *buffer)
@@ -159,15 +180,16 @@ pos_status pos_journal_stage(pos_journal *journal, pos_entry *entry)
     if (journal->options.readonly) return POS_JOURNAL_READONLY;
     const size_t heap_size = (size_t)entry->request_size + entry->answer_size;
     if (entry->outcome >= POS_OUTCOME_COUNT || entry->kind >= POS_KIND_COUNT) return POS_ENTRY_FORM;
-    if (heap_size > journal->options.page_size_max) return POS_ENTRY_OVERSIZE;
-    if (pos_page_size_bound(1, heap_size) > journal->options.page_size_max) {
-        return POS_ENTRY_OVERSIZE;
+    pos_buffer *buffer = open_buffer(journal);
+    if (!has_stage_room(journal, buffer, heap_size)) {
+        const bool fits_alone = heap_size <= journal->options.page_size_max
+                                && pos_page_size_bound(1, heap_size) <= journal->options.page_size_max;
+        return fits_alone ? POS_STAGE_FULL : POS_ENTRY_OVERSIZE;
     }
-    if (!has_stage_room(journal, open_buffer(journal), heap_size)) return POS_STAGE_FULL;
-    if (!has_disk_room(journal, open_buffer(journal), heap_size)) return POS_JOURNAL_FULL;
+    if (!has_disk_room(journal, buffer, heap_size)) return POS_JOURNAL_FULL;
 
     turn_date(journal, entry->received_at_ns);
-    pos_buffer *buffer = open_buffer(journal);
+    buffer = open_buffer(journal);
     if (buffer->count == 0) begin_page(journal, buffer);
     entry->sequence = journal->next_sequence++;
     pos_entry *row = &buffer->rows[buffer->count];

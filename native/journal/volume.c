@@ -139,7 +139,7 @@ void pos_volume_close(pos_volume *volume)
 }
 
 /* ---- reading ------------------------------------------------------------------------------------ */
-static const char *value_fault(pos_volume *volume, const MDB_val *value)
+static const char *value_fault(pos_volume *volume, uint64_t last_page, const MDB_val *value)
 {
     const uintptr_t at = (uintptr_t)value->mv_data;
     if ((at & (POS_LMDB_PAGE - 1)) != POS_LMDB_HEADER) return "a value does not begin a page";
@@ -147,12 +147,8 @@ static const char *value_fault(pos_volume *volume, const MDB_val *value)
     if ((pos_load_u16_le(run + RUN_FLAGS_AT) & OVERFLOW_FLAG) == 0) return "a value is in the tree";
     const uint64_t pages = pos_load_u32_le(run + RUN_PAGES_AT);
     if (value->mv_size + POS_LMDB_HEADER != pages * POS_LMDB_PAGE) return "a run has another size";
-    MDB_envinfo info;
-    (void)mdb_env_info(volume->env, &info);
     const uint64_t number = pos_load_u64_le(run);
-    if (number > info.me_last_pgno || pages > info.me_last_pgno - number + 1) {
-        return "a run lies past the end";
-    }
+    if (number > last_page || pages > last_page - number + 1) return "a run lies past the end";
     const uintptr_t map = (uintptr_t)run - (uintptr_t)(number * POS_LMDB_PAGE);
     if (volume->map == 0) volume->map = map;
     if (volume->map != map) return "a run is not where it says";
@@ -174,31 +170,56 @@ static int seek(pos_volume *volume, pos_seek kind, uint64_t sequence, MDB_val *k
     return code == MDB_NOTFOUND ? mdb_cursor_get(volume->cursor, key, value, MDB_FIRST) : code;
 }
 
-pos_status pos_volume_seek(pos_volume *volume, pos_seek kind, uint64_t sequence,
-                           pos_value *value_out, char *words_out)
+/* The value under the cursor, judged. */
+static pos_status take(pos_volume *volume, uint64_t last_page, const MDB_val *key,
+                       const MDB_val *value, pos_value *value_out, char *words_out)
+{
+    const char *fault = key->mv_size == 8 ? value_fault(volume, last_page, value)
+                                          : "a key has another size";
+    if (fault != NULL) {
+        pos_words(words_out, "volume %u: %s", volume->number, fault);
+        return POS_JOURNAL_CORRUPT;
+    }
+    *value_out = (pos_value){value->mv_data, value->mv_size, pos_load_u64_be(key->mv_data)};
+    return POS_OK;
+}
+
+pos_status pos_volume_walk(pos_volume *volume, pos_seek kind, uint64_t sequence,
+                           pos_value *values_out, size_t values_max, size_t *count_out,
+                           char *words_out)
 {
     assert(volume != NULL);
-    assert(value_out != NULL);
+    assert(values_out != NULL && values_max > 0);
     MDB_val key;
     MDB_val value;
     int code = mdb_txn_renew(volume->reading);
     if (code == 0) code = mdb_cursor_renew(volume->reading, volume->cursor);
     if (code == 0) code = seek(volume, kind, sequence, &key, &value);
+    MDB_envinfo info;
+    (void)mdb_env_info(volume->env, &info);
     pos_status status = pos_status_of_lmdb(code);
-    if (status == POS_OK) {
-        const char *fault = key.mv_size == 8 ? value_fault(volume, &value) : "a key has another size";
-        if (fault != NULL) {
-            pos_words(words_out, "volume %u: %s", volume->number, fault);
-            status = POS_JOURNAL_CORRUPT;
-        } else {
-            *value_out = (pos_value){value.mv_data, value.mv_size, pos_load_u64_be(key.mv_data)};
-            if (kind == POS_SEEK_FIRST) volume->first_sequence = value_out->key;
-        }
-    } else if (status != POS_JOURNAL_END) {
+    if (status != POS_OK && status != POS_JOURNAL_END) {
         pos_words(words_out, "volume %u: %s", volume->number, mdb_strerror(code));
     }
+    size_t count = 0;
+    while (status == POS_OK) {
+        status = take(volume, info.me_last_pgno, &key, &value, &values_out[count], words_out);
+        if (status != POS_OK || ++count == values_max) break;
+        /* What follows may end, or fail, and be said when it is asked for itself. */
+        if (mdb_cursor_get(volume->cursor, &key, &value, MDB_NEXT) != 0) break;
+    }
+    if (count > 0) status = POS_OK;
+    if (count > 0 && kind == POS_SEEK_FIRST) volume->first_sequence = values_out[0].key;
     mdb_txn_reset(volume->reading);
+    *count_out = count;
     return status;
+}
+
+pos_status pos_volume_seek(pos_volume *volume, pos_seek kind, uint64_t sequence,
+                           pos_value *value_out, char *words_out)
+{
+    size_t count = 0;
+    return pos_volume_walk(volume, kind, sequence, value_out, 1, &count, words_out);
 }
 
 uint64_t pos_volume_free_pages(pos_volume *volume)

@@ -28,6 +28,9 @@ from posengine._native import status
 SOURCES = Path(__file__).resolve().parent / "journal_disk"
 MODES = ("late", "full")
 WRITTEN = ("8", "6", "700")  # pages, entries, bytes of heap: dates and volumes turn on the way
+LARGE = ("6", "38", "4000")  # 160 KiB a page: committed by a thread while the next is assembled
+FLIGHT = {"WRITER_VOLUME": str(2 << 20)}
+AHEAD = {"WRITER_VOLUME": str(16 << 20)}  # and its next volume is made by another
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Bench:
 
     def check(self, journal: Path, **disk: str) -> tuple[int | None, str]:
         """The last sequence of a journal that is whole, or None, and why."""
-        if disk:
+        if any(name.startswith("DISK") for name in disk):
             disk |= {"LD_PRELOAD": str(self.shim), "DISK_HOME": str(journal)}
         done = subprocess.run(
             [str(self.writer), "check", str(journal)],
@@ -145,12 +148,13 @@ def test_kills_at_random_lose_nothing_acknowledged(bench: Bench) -> None:
 
 
 def cut_power(
-    bench: Bench, memory: Path, mode: str, *, samples: int, every: int = 1, **disk: str
-) -> tuple[Counter[str], list[str]]:
+    bench: Bench, memory: Path, mode: str, *, samples: int, every: int = 1,
+    written: tuple[str, ...] = ("16", "6", "700"), **disk: str,
+) -> tuple[Counter[str], list[str]]:  # fmt: skip
     """Write once, then check images of power cuts: what became of them, and the bad ones."""
     journal = memory / "journal"
     log = memory / "log"
-    bench.write(journal, mode, written=("16", "6", "700"), DISK_LOG=str(log), **disk)
+    bench.write(journal, mode, written=written, DISK_LOG=str(log), **disk)
     if "DISK_KILL" in disk:
         # Another writer goes on; whatever it says that it found, it must be able to keep.
         bench.write(journal, mode, written=("2", "6", "700"), DISK_LOG=str(log))
@@ -162,7 +166,7 @@ def cut_power(
         place = memory / "image"
         # The mapped mark goes to the disk when the kernel likes: never, or at once.
         image.write_to(place, mark=image.acknowledged if number % 2 else 0)
-        found, why = bench.check(place)
+        found, why = bench.check(place, **{name: disk[name] for name in FLIGHT if name in disk})
         shutil.rmtree(place)
         if found is not None and image.acknowledged <= found <= image.attempted:
             counted["ok"] += 1
@@ -182,6 +186,15 @@ def test_no_power_cut_loses_an_acknowledged_entry(bench: Bench, memory: Path, mo
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_no_power_cut_loses_an_acknowledged_entry_of_a_page_in_a_thread(
+    bench: Bench, memory: Path, mode: str
+) -> None:
+    counted, bad = cut_power(bench, memory, mode, samples=2, every=3, written=LARGE, **FLIGHT)
+    assert bad == []
+    assert counted["ok"] > 25, counted
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_what_a_restarted_writer_found_survives_a_power_cut(
     bench: Bench, memory: Path, mode: str
 ) -> None:
@@ -193,6 +206,11 @@ def test_what_a_restarted_writer_found_survives_a_power_cut(
 def test_a_writer_that_takes_committed_for_durable_is_caught(bench: Bench, memory: Path) -> None:
     counted, _ = cut_power(bench, memory, "eager", samples=1, every=2)
     assert counted["bad"] > 10, counted
+
+
+def test_in_a_thread_too_committed_is_not_durable(bench: Bench, memory: Path) -> None:
+    counted, _ = cut_power(bench, memory, "eager", samples=1, every=2, written=LARGE, **FLIGHT)
+    assert counted["bad"] > 2, counted
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -224,6 +242,60 @@ def test_after_a_failed_call_nothing_succeeds_and_nothing_is_lost(
         assert acknowledged <= found <= attempted, (number, acknowledged, found, attempted)
         shutil.rmtree(journal)
     assert stopped > (8 if call == "fdatasync" else 0) or call == "writev", stopped
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_after_a_failed_flush_in_a_thread_nothing_succeeds_and_nothing_is_lost(
+    bench: Bench, memory: Path, mode: str
+) -> None:
+    journal = memory / "failed"
+    stopped = 0
+    for number in range(1, 24):
+        done = bench.write(
+            journal, mode, written=LARGE, DISK_FAIL=f"fdatasync:{number}", **FLIGHT
+        )
+        acknowledged, attempted = told(done.stdout, "A"), told(done.stdout, "T")
+        if done.returncode == 7:
+            *_, words = [line for line in done.stdout.splitlines() if line.startswith("X ")]
+            assert words == "X " + "JOURNAL_IN_DOUBT " * 5 + "1"
+            stopped += 1
+        found, why = bench.check(journal, **FLIGHT)
+        assert found is not None, (number, why)
+        assert acknowledged <= found <= attempted, (number, acknowledged, found, attempted)
+        shutil.rmtree(journal)
+    assert stopped > 8, stopped
+
+
+def test_kills_at_random_with_threads_lose_nothing_acknowledged(bench: Bench) -> None:
+    """Large pages flat out: one is being committed, one assembled, and a volume made meanwhile."""
+    journal = bench.home / "threads"
+    dice = random.Random(20261122)
+    acknowledged = attempted = 0
+    for kill in range(200):
+        if kill >= 25 and acknowledged > 30_000:
+            break  # three volumes at least, however slow the machine is
+        mode = dice.choice(MODES)
+        with subprocess.Popen(
+            [str(bench.writer), "write", str(journal), mode, "0", dice.choice(("38", "150")),
+             "1500"],
+            stdout=subprocess.PIPE, text=True, env=AHEAD,
+        ) as writer:  # fmt: skip
+            try:
+                writer.wait(dice.uniform(0.02, 0.3))
+            except subprocess.TimeoutExpired:
+                writer.kill()
+            assert writer.stdout is not None
+            output = writer.stdout.read()
+        if output.startswith("S "):
+            started = int(output.split()[1])
+            assert acknowledged <= started <= attempted or attempted == 0, output[:20]
+        acknowledged = max(acknowledged, told(output, "A"), told(output, "S"))
+        attempted = max(attempted, acknowledged, told(output, "T"))
+    assert acknowledged > 30_000
+    assert len(list(journal.glob("volume-*.mdb"))) > 2
+    found, why = bench.check(journal, **AHEAD)
+    assert found is not None and acknowledged <= found <= attempted, (acknowledged, found, why)
+    shutil.rmtree(journal)
 
 
 def test_power_cut_after_a_failed_sync_loses_nothing_acknowledged(

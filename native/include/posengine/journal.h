@@ -202,6 +202,10 @@ typedef struct pos_page {
 /* The page that holds `sequence` or, where there is none, the next one after it.
  * Fails: JOURNAL_END where neither is durable, JOURNAL_CORRUPT. */
 POS_API pos_status pos_journal_page(pos_journal *journal, uint64_t sequence, pos_page *page_out);
+/* Up to `pages_max` pages in a row, from the one that page() would give on, at one look into the volume;
+ * how many goes to `count_out`, at least one where it is OK. For scanning. */
+POS_API pos_status pos_journal_pages(pos_journal *journal, uint64_t sequence, pos_page *pages_out,
+                                     size_t pages_max, size_t *count_out);
 POS_API size_t pos_column_count(void);
 /* Column `index` of a page; ARGUMENT past the last. */
 POS_API pos_status pos_page_column(const pos_page *page, size_t index, pos_column *column_out);

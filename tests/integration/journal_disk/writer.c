@@ -56,7 +56,11 @@ static int is_right(const pos_entry *entry, uint64_t sequence)
 
 static pos_journal *opened(const char *path, pos_durability durability)
 {
-    const pos_journal_options options = {.durability = durability, .volume_size_max = 256 * 1024};
+    const char *volume = getenv("WRITER_VOLUME"); /* bytes: large ones take large pages, and threads */
+    const pos_journal_options options = {
+        .durability = durability,
+        .volume_size_max = volume == NULL ? 256 * 1024 : strtoull(volume, NULL, 10),
+    };
     pos_journal *journal = NULL;
     char words[POS_JOURNAL_WORDS];
     const pos_status status = pos_journal_open_told(path, &options, &journal, words);

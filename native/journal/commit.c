@@ -1,0 +1,185 @@
+/*
+ * One commit: an assembled page becomes an LMDB value, and its entries durable.
+ *
+ *   journal thread    assemble N+1 ──────┐ wait for N ─▶ hand over N+1 ─▶ assemble N+2 ───┐ wait ...
+ *   commit thread     put N, FLUSH, meta ┘               put N+1, FLUSH, meta ────────────┘
+ *
+ * A flush is waiting; assembling is work, most of it SHA-256. So a large page is committed by a thread
+ * of its own while the next one is assembled. Small pages are committed by who asks: the two would gain
+ * less than the hand-over costs. There is never more than one transaction at a time, and page N+1 is
+ * put only after commit N has returned and succeeded, so rules R1 to R8 read as before.
+ *
+ * Lingering. Whoever hands over N+1 too early gets a small page and a queue: entries that come while N
+ * is being written would have to wait for N+1 first. So `write` comes back just so long before the
+ * commit's likely end that the next page is assembled when it ends.
+ */
+#include "journal/parts.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "measure/measure.h"
+
+#define SLACK_NS 60000 /* of a timed wait: the kernel's default */
+#define SMOOTHING 8
+
+bool pos_thread_begin(pthread_t *thread_out, void *(*loop)(void *), void *context)
+{
+    /* Signals are the host's business, and that of its own threads. */
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return false;
+    const int failed = pthread_create(thread_out, NULL, loop, context);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed == 0;
+}
+
+void pos_signal_create(pthread_cond_t *signal_out)
+{
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(signal_out, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+bool pos_signal_wait_until(pthread_cond_t *signal, pthread_mutex_t *mutex, int64_t until_ns)
+{
+    const struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    return until_ns > 0 && pthread_cond_timedwait(signal, mutex, &until) != ETIMEDOUT;
+}
+
+/* ---- the commit itself --------------------------------------------------------------------------- */
+static int put(const pos_volume *volume, const pos_image *image)
+{
+    MDB_txn *txn = NULL;
+    int code = mdb_txn_begin(volume->env, NULL, 0, &txn);
+    if (code != 0) return code;
+    uint8_t key[8];
+    pos_store_u64_be(key, image->first_sequence);
+    MDB_val at = {.mv_size = sizeof key, .mv_data = key};
+    MDB_val value = {.mv_size = image->size, .mv_data = image->value};
+    code = mdb_put(txn, volume->database, &at, &value, MDB_APPEND | MDB_NOOVERWRITE);
+    if (code != 0) {
+        mdb_txn_abort(txn);
+        return code;
+    }
+    return mdb_txn_commit(txn);
+}
+
+static pos_status commit(pos_journal *journal, const pos_image *image)
+{
+    const uint64_t before = atomic_load(&journal->committed_sequence);
+    assert(image->first_sequence == before + 1);
+    pos_volume *volume = pos_journal_open_volume(journal);
+    if (put(volume, image) != 0) {
+        pos_journal_stop(journal);
+        return POS_JOURNAL_IN_DOUBT;
+    }
+    const uint64_t last = before + image->count;
+    atomic_store(&journal->committed_sequence, last);
+    atomic_fetch_add(&journal->pages, 1U);
+    atomic_fetch_add(&journal->bytes, image->size + POS_LMDB_HEADER);
+    atomic_store_explicit(&journal->free_pages, pos_volume_free_pages(volume), memory_order_release);
+    pos_journal_publish(journal,
+                        journal->options.durability == POS_DURABLE_FULL ? last : before);
+    return POS_OK;
+}
+
+static pos_status commit_and_give_back(pos_journal *journal, const pos_image *image)
+{
+    const pos_status status = commit(journal, image);
+    /* Given back in any case: nothing waits for a writer that has stopped. */
+    atomic_store_explicit(&journal->taken, image->buffer + 1, memory_order_release);
+    if (status == POS_OK) pos_journal_keep_ahead(journal, image->size);
+    return status;
+}
+
+/* ---- the thread ---------------------------------------------------------------------------------- */
+static void *flight_loop(void *context)
+{
+    pos_journal *journal = context;
+    pos_flight *flight = &journal->flight;
+    (void)pthread_mutex_lock(&flight->mutex);
+    for (;;) {
+        while (flight->image == NULL && !flight->is_ending) {
+            (void)pthread_cond_wait(&flight->changed, &flight->mutex);
+        }
+        if (flight->image == NULL) break;
+        const pos_image *image = flight->image;
+        (void)pthread_mutex_unlock(&flight->mutex);
+        const pos_status status = commit_and_give_back(journal, image);
+        const int64_t ended_at_ns = pos_clock_monotonic_ns();
+        (void)pthread_mutex_lock(&flight->mutex);
+        flight->image = NULL;
+        flight->status = status;
+        const int64_t took_ns = ended_at_ns - flight->began_at_ns;
+        flight->usual_ns += (took_ns - flight->usual_ns) / (flight->usual_ns == 0 ? 1 : SMOOTHING);
+        (void)pthread_cond_broadcast(&flight->changed);
+    }
+    (void)pthread_mutex_unlock(&flight->mutex);
+    return NULL;
+}
+
+pos_status pos_flight_begin(pos_journal *journal, const pos_image *image)
+{
+    pos_flight *flight = &journal->flight;
+    if (image->size >= POS_FLIGHT_SIZE_MIN && !flight->has_thread) {
+        flight->has_thread = pos_thread_begin(&flight->thread, flight_loop, journal);
+    }
+    if (image->size < POS_FLIGHT_SIZE_MIN || !flight->has_thread) {
+        return commit_and_give_back(journal, image);
+    }
+    (void)pthread_mutex_lock(&flight->mutex);
+    assert(flight->image == NULL);
+    flight->image = image;
+    flight->began_at_ns = pos_clock_monotonic_ns();
+    (void)pthread_cond_broadcast(&flight->changed);
+    (void)pthread_mutex_unlock(&flight->mutex);
+    return POS_OK;
+}
+
+pos_status pos_flight_end(pos_journal *journal)
+{
+    pos_flight *flight = &journal->flight;
+    (void)pthread_mutex_lock(&flight->mutex);
+    while (flight->image != NULL) (void)pthread_cond_wait(&flight->changed, &flight->mutex);
+    const pos_status status = flight->status;
+    (void)pthread_mutex_unlock(&flight->mutex);
+    return status;
+}
+
+pos_status pos_flight_linger(pos_journal *journal, int64_t lead_ns)
+{
+    pos_flight *flight = &journal->flight;
+    (void)pthread_mutex_lock(&flight->mutex);
+    const int64_t until_ns = flight->began_at_ns + flight->usual_ns - lead_ns - SLACK_NS;
+    while (flight->image != NULL
+           && pos_signal_wait_until(&flight->changed, &flight->mutex, until_ns)) {}
+    const pos_status status = flight->status;
+    (void)pthread_mutex_unlock(&flight->mutex);
+    return status;
+}
+
+/* ---- begun and ended with the journal ------------------------------------------------------------- */
+void pos_flight_create(pos_journal *journal)
+{
+    pos_flight *flight = &journal->flight;
+    (void)pthread_mutex_init(&flight->mutex, NULL);
+    pos_signal_create(&flight->changed);
+}
+
+void pos_flight_destroy(pos_journal *journal)
+{
+    pos_flight *flight = &journal->flight;
+    if (!flight->has_thread) return;
+    (void)pthread_mutex_lock(&flight->mutex);
+    flight->is_ending = true;
+    (void)pthread_cond_broadcast(&flight->changed);
+    (void)pthread_mutex_unlock(&flight->mutex);
+    (void)pthread_join(flight->thread, NULL); /* after what is on its way */
+    flight->has_thread = false;
+}

@@ -1,0 +1,263 @@
+/*
+ * Goal: pages that are committed by a thread of their own, and volumes that are made by another, change
+ * nothing of what holds without them: nothing is durable before a later commit or a sync returned, what
+ * is staged is seen, every page chains, a volume is whole before its first page, nobody waits for zeros.
+ * Method: pages above the size from which a thread takes them, at full speed, by one thread and by two;
+ * volumes just large enough to be made by the thread; endings with a page on its way.
+ */
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "journal/form.h"
+#include "measure/measure.h"
+
+#define HEAP_SIZE 700
+#define ROWS 200 /* 180 KiB a page */
+#define VOLUME_SIZE POS_AHEAD_THREAD_SIZE_MIN
+
+static char home[64];
+static char path[128];
+
+static void fresh_path(void)
+{
+    static int number;
+    (void)snprintf(path, sizeof path, "%s/journal-%d", home, number++);
+}
+
+static void fill(uint8_t *heap, uint64_t sequence)
+{
+    uint64_t seed = sequence * 2654435761U + 1;
+    for (size_t index = 0; index < HEAP_SIZE; index++) {
+        seed = seed * 6364136223846793005U + 1442695040888963407U;
+        heap[index] = (uint8_t)(seed >> 56);
+    }
+}
+
+static pos_journal *opened(const pos_journal_options *options)
+{
+    pos_journal *journal = NULL;
+    char words[POS_JOURNAL_WORDS];
+    const pos_status status = pos_journal_open_told(path, options, &journal, words);
+    if (status != POS_OK) fprintf(stderr, "%s: %s\n", pos_status_name(status), words);
+    CHECK(status == POS_OK);
+    return journal;
+}
+
+static void stage(pos_journal *journal, uint64_t sequence)
+{
+    uint8_t heap[HEAP_SIZE];
+    fill(heap, sequence);
+    pos_entry entry = {
+        .received_at_ns = 1795302000000000000,
+        .amount_minor = (int64_t)(sequence * 3),
+        .kind = 1,
+        .outcome = POS_OUTCOME_APPROVED,
+        .request = heap,
+        .request_size = HEAP_SIZE,
+    };
+    CHECK(pos_journal_stage(journal, &entry) == POS_OK);
+    CHECK(entry.sequence == sequence);
+}
+
+static void check_entry(const pos_entry *entry, uint64_t sequence)
+{
+    uint8_t heap[HEAP_SIZE];
+    fill(heap, sequence);
+    CHECK(entry->sequence == sequence);
+    CHECK(entry->amount_minor == (int64_t)(sequence * 3));
+    CHECK(entry->request_size == HEAP_SIZE && memcmp(entry->request, heap, HEAP_SIZE) == 0);
+}
+
+static void check_all(pos_journal *journal, uint64_t last)
+{
+    pos_verdict verdict;
+    CHECK(pos_journal_verify(journal, NULL, NULL, &verdict) == POS_OK);
+    if (verdict.status != POS_OK) fprintf(stderr, "%s\n", verdict.reason);
+    CHECK(verdict.status == POS_OK && verdict.entries == last);
+    for (uint64_t sequence = 1; sequence <= last; sequence += 1 + sequence % 37) {
+        pos_entry entry;
+        CHECK(pos_journal_entry(journal, sequence, &entry) == POS_OK);
+        check_entry(&entry, sequence);
+    }
+}
+
+static void test_a_page_on_its_way_is_seen_and_not_yet_durable(pos_durability durability)
+{
+    fresh_path();
+    const pos_journal_options options = {.volume_size_max = VOLUME_SIZE, .durability = durability};
+    pos_journal *journal = opened(&options);
+    uint64_t sequence = 0;
+    for (uint64_t page = 1; page <= 40; page++) {
+        for (uint32_t row = 0; row < ROWS; row++) stage(journal, ++sequence);
+        CHECK(pos_journal_turn_over(journal));
+        CHECK(!pos_journal_turn_over(journal));
+        CHECK(pos_journal_write(journal, false) == POS_OK);
+        /* Late: page N at most when N + 1 is handed over. Committed may be one page behind. */
+        const uint64_t durable = pos_journal_durable(journal);
+        const uint64_t most = durability == POS_DURABLE_FULL ? page : page - 1;
+        CHECK(durable <= most * ROWS);
+        CHECK(page < 3 || durable >= (page - 2) * ROWS);
+        /* From the buffers, or from the volume, but seen. */
+        for (uint64_t some = sequence > 450 ? sequence - 450 : 1; some <= sequence; some += 7) {
+            pos_entry entry;
+            CHECK(pos_journal_entry(journal, some, &entry) == POS_OK);
+            check_entry(&entry, some);
+        }
+        pos_page held;
+        const pos_status status = pos_journal_page(journal, sequence, &held);
+        if (pos_journal_durable(journal) < sequence) CHECK(status == POS_JOURNAL_END);
+    }
+    CHECK(pos_journal_write(journal, true) == POS_OK);
+    CHECK(pos_journal_durable(journal) == sequence);
+    CHECK(journal->flight.has_thread);
+    check_all(journal, sequence);
+    pos_journal_close(journal);
+    journal = opened(&options);
+    CHECK(pos_journal_report(journal)[0] == '\0');
+    check_all(journal, sequence);
+    pos_journal_close(journal);
+}
+
+static void test_small_pages_between_large_ones_keep_their_order(void)
+{
+    fresh_path();
+    const pos_journal_options options = {.volume_size_max = VOLUME_SIZE};
+    pos_journal *journal = opened(&options);
+    uint64_t sequence = 0;
+    for (uint64_t page = 0; page < 120; page++) {
+        const uint32_t rows = page % 3 == 0 ? ROWS : 1 + (uint32_t)page % 5;
+        for (uint32_t row = 0; row < rows; row++) stage(journal, ++sequence);
+        if (page % 11 == 10) {
+            uint64_t durable = 0;
+            CHECK(pos_journal_commit(journal, &durable) == POS_OK && durable == sequence);
+        } else {
+            CHECK(pos_journal_turn_over(journal));
+            CHECK(pos_journal_write(journal, page % 7 == 6) == POS_OK);
+            if (page % 7 == 6) CHECK(pos_journal_durable(journal) == sequence);
+        }
+    }
+    CHECK(pos_journal_commit(journal, NULL) == POS_OK);
+    check_all(journal, sequence);
+    pos_journal_close(journal);
+}
+
+/* ---- two threads, and volumes made ahead ---------------------------------------------------------- */
+typedef struct writer {
+    pos_journal *journal;
+    _Atomic bool is_done;
+} writer;
+
+static void *journal_thread(void *context)
+{
+    writer *both = context;
+    bool is_last = false;
+    while (!is_last) {
+        is_last = atomic_load(&both->is_done);
+        CHECK(pos_journal_write(both->journal, is_last) == POS_OK);
+    }
+    return NULL;
+}
+
+static void check_volumes_are_whole(uint64_t volumes)
+{
+    for (uint64_t number = 1; number <= volumes; number++) {
+        char name[POS_PATH_MAX];
+        struct stat facts;
+        CHECK(pos_volume_path(name, path, (uint32_t)number, ".mdb"));
+        CHECK(stat(name, &facts) == 0);
+        CHECK((uint64_t)facts.st_size == VOLUME_SIZE);
+        CHECK((uint64_t)facts.st_blocks * 512 >= VOLUME_SIZE);
+    }
+}
+
+static void test_volumes_are_there_before_they_are_needed(void)
+{
+    fresh_path();
+    const pos_journal_options options = {.volume_size_max = VOLUME_SIZE};
+    writer both = {.journal = opened(&options)};
+    CHECK(both.journal->ahead.has_thread);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, journal_thread, &both) == 0);
+    uint64_t sequence = 0;
+    pos_journal_facts facts;
+    do {
+        if (pos_journal_has_room(both.journal, HEAP_SIZE)) stage(both.journal, ++sequence);
+        if (sequence % 150 == 0 || !pos_journal_has_room(both.journal, HEAP_SIZE)) {
+            (void)pos_journal_turn_over(both.journal);
+        }
+        CHECK(pos_journal_durable(both.journal) <= sequence);
+        pos_journal_facts_read(both.journal, &facts);
+        check_volumes_are_whole(facts.volumes);
+    } while (facts.volumes < 5);
+    while (pos_journal_staged_count(both.journal) > 0) (void)pos_journal_turn_over(both.journal);
+    atomic_store(&both.is_done, true);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(pos_journal_durable(both.journal) == sequence);
+    check_all(both.journal, sequence);
+    pos_journal_close(both.journal);
+    both.journal = opened(&options);
+    check_all(both.journal, sequence);
+    for (uint32_t row = 0; row < ROWS; row++) stage(both.journal, ++sequence);
+    CHECK(pos_journal_commit(both.journal, NULL) == POS_OK);
+    check_all(both.journal, sequence);
+    pos_journal_close(both.journal);
+}
+
+/* ---- endings -------------------------------------------------------------------------------------- */
+static void test_a_journal_closed_with_a_page_on_its_way_keeps_it_whole(void)
+{
+    fresh_path();
+    const pos_journal_options options = {.volume_size_max = VOLUME_SIZE};
+    for (uint64_t round = 0; round < 8; round++) {
+        pos_journal *journal = opened(&options);
+        pos_journal_facts facts;
+        pos_journal_facts_read(journal, &facts);
+        CHECK(facts.last_sequence == round * ROWS);
+        for (uint32_t row = 0; row < ROWS; row++) stage(journal, facts.last_sequence + row + 1);
+        CHECK(pos_journal_turn_over(journal));
+        CHECK(pos_journal_write(journal, false) == POS_OK);
+        pos_journal_close(journal); /* the thread ends after its commit; the next opening syncs */
+    }
+    pos_journal *journal = opened(&options);
+    check_all(journal, 8 * ROWS);
+    pos_journal_close(journal);
+}
+
+static void test_a_child_of_a_fork_ends_without_the_parents_threads(void)
+{
+    fresh_path();
+    const pos_journal_options options = {.volume_size_max = VOLUME_SIZE};
+    pos_journal *journal = opened(&options);
+    for (uint32_t row = 0; row < ROWS; row++) stage(journal, row + 1);
+    CHECK(pos_journal_turn_over(journal));
+    CHECK(pos_journal_write(journal, false) == POS_OK);
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        CHECK(pos_journal_write(journal, true) == POS_JOURNAL_BUSY);
+        pos_journal_close(journal);
+        _exit(0);
+    }
+    int ending = 1;
+    CHECK(waitpid(child, &ending, 0) == child && ending == 0);
+    CHECK(pos_journal_write(journal, true) == POS_OK);
+    CHECK(pos_journal_durable(journal) == ROWS);
+    pos_journal_close(journal);
+}
+
+int main(void)
+{
+    (void)snprintf(home, sizeof home, "/tmp/posengine-flight-XXXXXX");
+    CHECK(mkdtemp(home) != NULL);
+    test_a_page_on_its_way_is_seen_and_not_yet_durable(POS_DURABLE_LATE);
+    test_a_page_on_its_way_is_seen_and_not_yet_durable(POS_DURABLE_FULL);
+    test_small_pages_between_large_ones_keep_their_order();
+    test_volumes_are_there_before_they_are_needed();
+    test_a_journal_closed_with_a_page_on_its_way_keeps_it_whole();
+    test_a_child_of_a_fork_ends_without_the_parents_threads();
+    char remove[96];
+    (void)snprintf(remove, sizeof remove, "rm -rf %s", home);
+    return system(remove) == 0 ? 0 : 1;
+}
