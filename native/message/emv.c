@@ -84,6 +84,22 @@ static element element_at(const uint8_t *data, uint32_t at, uint32_t end)
     return found;
 }
 
+bool pos_ber_element(const uint8_t *data, uint32_t at, uint32_t end, uint32_t *start_out,
+                     uint32_t *end_out)
+{
+    assert(at < end);
+    const uint32_t tag_size = tag_size_at(data, at, end);
+    uint32_t length = 0;
+    const uint32_t length_size =
+        tag_size == 0 ? 0 : length_at(data, at + tag_size, end, &length);
+    if (length_size == 0) return false;
+    const uint32_t start = at + tag_size + length_size;
+    if (length > end - start) return false;
+    *start_out = start;
+    *end_out = start + length;
+    return true;
+}
+
 /* Whether a template's content is elements, one after the other, to its end. */
 static bool holds_elements(const uint8_t *data, uint32_t at, uint32_t end)
 {

@@ -7,7 +7,7 @@
  * Rules. A bad message marks its row and ends nothing. No array is touched before all offsets were
  * judged. Numbers that are no numbers (a blank amount) are 0: parse judges form, columns do not.
  */
-#include "message/spec.h"
+#include "message/plan.h"
 
 #include <assert.h>
 
@@ -88,6 +88,51 @@ static void places_write(const pos_spec *spec, const pos_message *message, size_
     }
 }
 
+static void row_write(const pos_spec *spec, const pos_message *message, const pos_fault *fault,
+                      size_t row, const pos_columns *columns)
+{
+    facts_write(spec, message, row, columns);
+    places_write(spec, message, row, columns);
+    if (columns->status != NULL) columns->status[row] = (uint8_t)fault->status;
+    if (columns->fault_field != NULL) columns->fault_field[row] = fault->field;
+    if (columns->fault_part != NULL) columns->fault_part[row] = fault->part;
+    if (columns->fault_offset != NULL) columns->fault_offset[row] = fault->offset;
+}
+
+/* `cache` NULL: all plans are lent. */
+static void row_read(const pos_spec *spec, pos_plan_cache *cache, plan_rows *rows, size_t row)
+{
+    pos_message message;
+    pos_fault fault = {.status = POS_OK};
+    const uint64_t size = rows->offsets[row + 1] - rows->offsets[row];
+    pos_parse_job job = {
+        .body = size == 0 ? NULL : rows->buffer + rows->offsets[row], .size = (uint32_t)size,
+        .message = &message, .fault = &fault,
+    };
+    if (cache == NULL || size > spec->frame.size_max) {
+        job.status = pos_message_parse_table(spec, job.body, (size_t)size, &message, &fault);
+    } else {
+        pos_message_parse_wave(cache, &job, 1);
+    }
+    rows->good += job.status == POS_OK;
+    row_write(spec, &message, &fault, row, rows->columns);
+}
+
+void pos_plan_row_slow(pos_plan_cache *cache, plan_rows *rows, size_t row)
+{
+    row_read(cache->spec, cache, rows, row);
+}
+
+void pos_plan_rows(pos_plan_cache *cache, const pos_spec *spec, plan_rows *rows)
+{
+    if (cache != NULL) {
+        assert(cache->spec == spec);
+        cache->rows(cache, rows);
+        return;
+    }
+    for (size_t row = 0; row < rows->count; row++) row_read(spec, NULL, rows, row);
+}
+
 pos_status pos_message_parse_many(const pos_spec *spec, const uint8_t *buffer, size_t size,
                                   const uint64_t *offsets, size_t count,
                                   const pos_columns *columns, size_t *good_out)
@@ -97,21 +142,10 @@ pos_status pos_message_parse_many(const pos_spec *spec, const uint8_t *buffer, s
     assert(offsets != NULL);
 
     if (!offsets_ascend(offsets, count, size)) return POS_ARGUMENT;
-    size_t good = 0;
-    for (size_t row = 0; row < count; row++) {
-        pos_message message;
-        pos_fault fault = {.status = POS_OK};
-        const size_t message_size = (size_t)(offsets[row + 1] - offsets[row]);
-        const uint8_t *body = message_size == 0 ? NULL : buffer + offsets[row];
-        const pos_status status = pos_message_parse(spec, body, message_size, &message, &fault);
-        good += status == POS_OK;
-        facts_write(spec, &message, row, columns);
-        places_write(spec, &message, row, columns);
-        if (columns->status != NULL) columns->status[row] = (uint8_t)status;
-        if (columns->fault_field != NULL) columns->fault_field[row] = fault.field;
-        if (columns->fault_part != NULL) columns->fault_part[row] = fault.part;
-        if (columns->fault_offset != NULL) columns->fault_offset[row] = fault.offset;
-    }
-    *good_out = good;
+    plan_rows rows = {.buffer = buffer, .offsets = offsets, .columns = columns, .count = count};
+    pos_plan_cache *cache = pos_plan_borrow(spec);
+    pos_plan_rows(cache, spec, &rows);
+    if (cache != NULL) pos_plan_give_back(spec, cache);
+    *good_out = rows.good;
     return POS_OK;
 }

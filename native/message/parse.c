@@ -16,7 +16,7 @@
  *   FIELD_PART      a part of a strict layout; layouts may look at any field (a choice by 60.3)
  *
  * After a fault the message holds the fields below the faulty one, also when a layout is at fault.
- * This loop is the plain truth; faster ways are proved against it.
+ * This loop is the plain truth; plans (plan.c) are proved against it, and fall back to it.
  */
 #include "message/spec.h"
 
@@ -227,21 +227,37 @@ static pos_status fields_parse(cursor *from, const uint64_t bitmap[2], pos_messa
 }
 
 /* ---- layouts -------------------------------------------------------------------------------------------- */
-static pos_status layouts_parse(cursor *from, const pos_message *message)
+/* Yes, without looking at every part, where that can be told. */
+static bool layout_holds(const pos_spec *spec, const pos_message *message, unsigned field)
+{
+    const pos_form *form = &spec->forms[field];
+    const pos_field *place = &message->fields[field];
+    if (form->layout_judge == POS_JUDGE_SIZES) return ((form->layout_sizes >> place->units) & 1U) != 0;
+    if (form->layout_judge != POS_JUDGE_BER) return false;
+    uint32_t at = 0;
+    uint32_t start;
+    while (at < place->size) {
+        if (!pos_ber_element(message->body + place->offset, at, place->size, &start, &at)) return false;
+    }
+    return true;
+}
+
+pos_status pos_layouts_judge(const pos_spec *spec, const pos_message *message,
+                             const uint64_t fields[2], pos_fault *fault_out)
 {
     pos_selection selection = {.asked = 0};
     for (unsigned word = 0; word < 2; word++) {
-        uint64_t bits = message->bitmap[word];
+        uint64_t bits = message->bitmap[word] & fields[word];
         while (bits != 0) {
             const unsigned field = 64 * word + (unsigned)__builtin_ctzll(bits) + 1;
             bits &= bits - 1;
-            if (from->spec->forms[field].layout == 0) continue;
-            pos_walk walk = pos_walk_begin(from->spec, message, field, &selection);
+            if (layout_holds(spec, message, field)) continue;
+            pos_walk walk = pos_walk_begin(spec, message, field, &selection);
             if (walk.layout == NULL || !walk.layout->is_strict) continue;
             pos_part part;
             while (pos_walk_next(&walk, &part)) continue;
             if (walk.fault.status != POS_OK) {
-                from->fault = walk.fault;
+                *fault_out = walk.fault;
                 return walk.fault.status;
             }
         }
@@ -257,8 +273,8 @@ static void fields_below(pos_message *message, unsigned field)
     }
 }
 
-pos_status pos_message_parse(const pos_spec *spec, const uint8_t *body, size_t size,
-                             pos_message *message_out, pos_fault *fault_out)
+pos_status pos_message_parse_table(const pos_spec *spec, const uint8_t *body, size_t size,
+                                   pos_message *message_out, pos_fault *fault_out)
 {
     assert(spec != NULL && message_out != NULL);
     assert(body != NULL || size == 0);
@@ -280,7 +296,7 @@ pos_status pos_message_parse(const pos_spec *spec, const uint8_t *body, size_t s
     }
     if (status == POS_OK) status = bitmap_parse(&from, bitmap);
     if (status == POS_OK) status = fields_parse(&from, bitmap, message_out);
-    if (status == POS_OK) status = layouts_parse(&from, message_out);
+    if (status == POS_OK) status = pos_layouts_judge(spec, message_out, spec->judged, &from.fault);
     if (status == POS_OK) return POS_OK;
 
     /* Trailing bytes leave every field in place; any other fault, those below it. */
@@ -288,4 +304,17 @@ pos_status pos_message_parse(const pos_spec *spec, const uint8_t *body, size_t s
     if (fault_out != NULL) *fault_out = from.fault;
     assert(from.fault.offset <= size);
     return status;
+}
+
+pos_status pos_message_parse(const pos_spec *spec, const uint8_t *body, size_t size,
+                             pos_message *message_out, pos_fault *fault_out)
+{
+    pos_plan_cache *cache = size <= spec->frame.size_max ? pos_plan_borrow(spec) : NULL;
+    if (cache == NULL) return pos_message_parse_table(spec, body, size, message_out, fault_out);
+    pos_parse_job job = {
+        .body = body, .size = (uint32_t)size, .message = message_out, .fault = fault_out,
+    };
+    pos_message_parse_wave(cache, &job, 1);
+    pos_plan_give_back(spec, cache);
+    return job.status;
 }

@@ -272,6 +272,67 @@ static bool tlv_next(pos_walk *walk, pos_part *part_out)
     return true;
 }
 
+/* ---- how strict layouts are judged --------------------------------------------------------------------- */
+/* Whether a value of the field's content is of the part's too, wherever it is cut. */
+static bool part_is_implied(const pos_form *form, const pos_part_form *part)
+{
+    if (part->content == POS_CONTENT_B) return form->encoding != POS_CODE_BCD;
+    if (form->encoding == POS_CODE_BCD) {
+        return part->content == POS_CONTENT_Z || form->content == part->content;
+    }
+    return form->encoding == POS_CODE_ASCII
+           && (form->content == part->content || part->content == POS_CONTENT_ANS);
+}
+
+/* The sizes that fit a positional layout without groups, as a set; false where the set cannot say. */
+static bool sizes_of(const pos_spec *spec, const pos_form *form, const pos_layout *layout,
+                     uint64_t *sizes_out)
+{
+    if (layout->form != POS_LAYOUT_POSITIONAL || layout->count_size > 0) return false;
+    if (form->size_max > 63) return false;
+    uint64_t sizes = 0;
+    uint32_t least = 0;
+    for (uint16_t number = 1; number <= layout->count; number++) {
+        const pos_part_form *part = pos_part_form_of(spec, layout, number);
+        if (!part_is_implied(form, part)) return false;
+        if (part->is_optional && least < 64) sizes |= (uint64_t)1 << least;
+        if (part->takes_rest) {
+            const uint32_t first = least + (part->is_optional ? 1U : 0U);
+            for (uint32_t units = first; units <= least + part->size && units < 64; units++) {
+                sizes |= (uint64_t)1 << units;
+            }
+        }
+        least += part->size;
+    }
+    if (least < 64) sizes |= (uint64_t)1 << least;
+    *sizes_out = sizes;
+    return true;
+}
+
+static bool has_strict(const pos_spec *spec, const pos_layout *layout)
+{
+    if (layout->form != POS_LAYOUT_CHOICE) return layout->is_strict;
+    for (uint16_t index = 0; index < layout->count; index++) {
+        const uint16_t number = spec->variants[layout->first + index].layout;
+        if (spec->layouts[number - 1].is_strict) return true;
+    }
+    return false;
+}
+
+void pos_form_layout_judge(const pos_spec *spec, pos_form *form)
+{
+    form->layout_judge = POS_JUDGE_NONE;
+    if (form->layout == 0) return;
+    const pos_layout *layout = &spec->layouts[form->layout - 1];
+    if (!has_strict(spec, layout)) return;
+    /* Two bytes an element at least: up to 1,024 bytes hold no more than POS_PART_MAX. What is in a
+     * template is no matter: one that does not hold elements is a plain value. */
+    const bool is_ber = layout->form == POS_LAYOUT_BER && !layout->refuses_unknown
+                        && form->encoding == POS_CODE_BINARY && form->size_max <= 2 * POS_PART_MAX;
+    form->layout_judge = is_ber ? POS_JUDGE_BER : POS_JUDGE_WALK;
+    if (sizes_of(spec, form, layout, &form->layout_sizes)) form->layout_judge = POS_JUDGE_SIZES;
+}
+
 /* ---- any of them ------------------------------------------------------------------------------------------ */
 bool pos_walk_next(pos_walk *walk, pos_part *part_out)
 {

@@ -47,7 +47,8 @@
  *     8  three times (PIK, MAK, TDK) u16 offset, size, check offset, check size
  *
  * Rules. Every offset, count, number and string is checked here, once, so that nothing after it
- * checks again; an image from a hostile hand is refused or does no harm. One allocation.
+ * checks again; an image from a hostile hand is refused or does no harm. One allocation, and one for
+ * the plans (plan.c).
  */
 #include "message/spec.h"
 
@@ -633,6 +634,10 @@ static bool spec_fill(const image *from, pos_spec *spec, const tables *table)
     for (uint32_t index = 0; index < from->count[SECTION_FIELDS]; index++) {
         if (!field_read(from, record(from, SECTION_FIELDS, index), spec)) return false;
     }
+    for (unsigned field = 1; field <= POS_FIELD_MAX; field++) {
+        pos_form_layout_judge(spec, &spec->forms[field]);
+        if (spec->forms[field].layout_judge != POS_JUDGE_NONE) pos_bitmap_set(spec->judged, field);
+    }
     if (!mac_fits(spec)) return false;
     for (uint32_t index = 0; index < spec->rule_count; index++) {
         if (!rule_read(from, record(from, SECTION_RULES, index), spec, &table->rules[index])) {
@@ -666,12 +671,19 @@ pos_status pos_spec_open(const uint8_t *data, size_t size, pos_spec **spec_out)
     }
     assert(spec->frame.size_max <= UINT16_MAX); /* pos_field */
     assert(spec->field_max <= POS_FIELD_MAX);
+    const pos_status pooled = pos_plan_pool_open(spec, &spec->pool);
+    if (pooled != POS_OK) {
+        free(spec);
+        return pooled;
+    }
     *spec_out = spec;
     return POS_OK;
 }
 
 void pos_spec_close(pos_spec *spec)
 {
+    if (spec == NULL) return;
+    pos_plan_pool_close(spec->pool);
     free(spec);
 }
 

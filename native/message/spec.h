@@ -27,10 +27,19 @@ typedef enum pos_code {
     POS_CODE_COUNT
 } pos_code;
 
+/* How a field's strict layout is judged; where this says no, the walk says why. */
+typedef enum pos_layout_judge {
+    POS_JUDGE_NONE,  /* no layout, or none that is strict */
+    POS_JUDGE_SIZES, /* positional: the content is judged with the field's, so the units alone say */
+    POS_JUDGE_BER,   /* element after element to the end */
+    POS_JUDGE_WALK,  /* part by part */
+} pos_layout_judge;
+
 typedef struct pos_form {
     const char *name;
     const char *name_zh;
     const char *rule;
+    uint64_t layout_sizes; /* POS_JUDGE_SIZES: bit n, a value of n units fits */
     uint16_t size_min; /* units */
     uint16_t size_max;
     uint16_t layout; /* from 1; 0: none */
@@ -41,6 +50,7 @@ typedef struct pos_form {
     uint8_t prefix_size; /* bytes */
     uint8_t filler; /* a nibble in BCD, else a character */
     uint8_t secrecy;
+    uint8_t layout_judge; /* pos_layout_judge */
     bool counts_bytes;
     bool is_right; /* odd or short content lies at the right */
     bool is_kept;
@@ -159,6 +169,8 @@ struct pos_spec {
     uint8_t mac_output;
     uint8_t mac_size;
     bool has_both_bitmaps; /* always 128 bits; bit 1 announces nothing */
+    uint64_t judged[2]; /* fields whose layout_judge is not NONE, as pos_message.bitmap */
+    struct pos_plan_pool *pool; /* what was learnt of shapes; lent to one caller at a time: plan.c */
     pos_form forms[POS_FIELD_MAX + 1];
     pos_role_place roles[POS_ROLE_COUNT];
     const pos_layout *layouts;
@@ -175,6 +187,13 @@ struct pos_spec {
     uint32_t key_count;
 };
 
+/* ---- parsing: parse.c ------------------------------------------------------------------------------- */
+/* As pos_message_parse, by the table alone: what plans are proved against, and fall back to. */
+pos_status pos_message_parse_table(const pos_spec *spec, const uint8_t *body, size_t size,
+                                   pos_message *message_out, pos_fault *fault_out);
+/* The strict layouts of those fields, ascending, of a message that is written. FIELD_PART. */
+pos_status pos_layouts_judge(const pos_spec *spec, const pos_message *message,
+                             const uint64_t fields[2], pos_fault *fault_out);
 /* The bitmap at the head of a body; false where MTI and bitmap are not of their form: parse.c. */
 bool pos_bitmap_of(const pos_spec *spec, const uint8_t *body, size_t size, uint64_t bitmap_out[2]);
 
@@ -243,6 +262,22 @@ const pos_part_form *pos_part_form_of(const pos_spec *spec, const pos_layout *la
                                       uint16_t number);
 /* The definition of a tag, from 1; 0: there is none. */
 uint16_t pos_layout_tag(const pos_spec *spec, const pos_layout *layout, uint32_t tag);
+
+/* Sets layout_judge and layout_sizes of a form, once layouts and form are read. */
+void pos_form_layout_judge(const pos_spec *spec, pos_form *form);
+/* The element at `at`: where its value starts and ends. False where none is whole before `end`. */
+bool pos_ber_element(const uint8_t *data, uint32_t at, uint32_t end, uint32_t *start_out,
+                     uint32_t *end_out);
+
+/* ---- plans: plan.c ------------------------------------------------------------------------------------- */
+/* Caches that belong to a spec, for callers who have none: with it they live and die. MEMORY. */
+pos_status pos_plan_pool_open(const pos_spec *spec, struct pos_plan_pool **pool_out);
+void pos_plan_pool_close(struct pos_plan_pool *pool); /* NULL: nothing */
+/* One of them for the caller alone; NULL where all are lent: never waits. */
+pos_plan_cache *pos_plan_borrow(const pos_spec *spec);
+void pos_plan_give_back(const pos_spec *spec, pos_plan_cache *cache);
+/* All of pos_numbers, from a message. */
+void pos_numbers_read(const pos_spec *spec, const pos_message *message, pos_numbers *numbers_out);
 
 /* ---- roles and conditions: rule.c ---------------------------------------------------------------------- */
 /* False where the message has no such value. Of a message that was parsed: strict layouts fit. */

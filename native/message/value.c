@@ -12,6 +12,7 @@
  * Rules. The nibble that fills an odd count is never judged. A BCD track may hold any nibble, since
  * terminals encipher a part of it in place. A view never outlives its message.
  */
+#include "message/judge.h"
 #include "message/spec.h"
 
 #include <assert.h>
@@ -30,21 +31,13 @@ uint8_t pos_code_character(uint8_t encoding, uint8_t byte)
     return is_ebcdic ? pos_ebcdic_to_ascii(byte) : byte;
 }
 
-/* What a character may be part of; index: the character in ASCII, or a byte of GB 18030. */
-#define IS_DIGIT 0x01U
-#define IS_LETTER 0x02U
-#define IS_BLANK 0x04U
-#define IS_PRINTABLE 0x08U
-#define IS_HIGH 0x10U /* 80 to FE */
-#define IS_TRACK 0x20U
-#define IS_HEX 0x40U
-
-static const uint8_t CLASSES[256] = {
+/* judge.h says what the bits are. */
+const uint8_t pos_character_classes[256] = {
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
     0x0c, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08, 0x08,
     0x69, 0x69, 0x69, 0x69, 0x69, 0x69, 0x69, 0x69, 0x69, 0x69, 0x08, 0x08, 0x08, 0x28, 0x08, 0x08,
-    0x08, 0x4a, 0x4a, 0x4a, 0x6a, 0x4a, 0x4a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a,
+    0x08, 0x4a, 0x4a, 0xca, 0xea, 0x4a, 0x4a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a,
     0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x08, 0x08, 0x08, 0x08, 0x08,
     0x08, 0x4a, 0x4a, 0x4a, 0x4a, 0x4a, 0x4a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a,
     0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x08, 0x08, 0x08, 0x08, 0x00,
@@ -58,29 +51,30 @@ static const uint8_t CLASSES[256] = {
     0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x00,
 };
 
-static uint8_t classes_of(uint8_t content, uint8_t encoding)
+uint8_t pos_classes_of(uint8_t content, uint8_t encoding)
 {
     switch (content) {
     case POS_CONTENT_N:
-    case POS_CONTENT_XN: return IS_DIGIT;
-    case POS_CONTENT_A: return IS_LETTER | IS_BLANK;
-    case POS_CONTENT_AN: return IS_LETTER | IS_DIGIT | IS_BLANK;
+    case POS_CONTENT_XN: return POS_IS_DIGIT;
+    case POS_CONTENT_A: return POS_IS_LETTER | POS_IS_BLANK;
+    case POS_CONTENT_AN: return POS_IS_LETTER | POS_IS_DIGIT | POS_IS_BLANK;
     case POS_CONTENT_ANS:
-        return encoding == POS_CODE_GB18030 ? IS_PRINTABLE | IS_HIGH : IS_PRINTABLE;
-    case POS_CONTENT_Z: return IS_TRACK;
+        return encoding == POS_CODE_GB18030 ? POS_IS_PRINTABLE | POS_IS_HIGH : POS_IS_PRINTABLE;
+    case POS_CONTENT_Z: return POS_IS_TRACK;
     default:
-        return encoding == POS_CODE_HEX || encoding == POS_CODE_HEX_EBCDIC ? IS_HEX : 0xff;
+        return encoding == POS_CODE_HEX || encoding == POS_CODE_HEX_EBCDIC ? POS_IS_HEX : 0xff;
     }
 }
 
 static bool is_digit(uint8_t character)
 {
-    return (CLASSES[character] & IS_DIGIT) != 0;
+    return (pos_character_classes[character] & POS_IS_DIGIT) != 0;
 }
 
 bool pos_content_allows(uint8_t content, uint8_t encoding, uint8_t character)
 {
-    return content == POS_CONTENT_B || (CLASSES[character] & classes_of(content, encoding)) != 0;
+    return content == POS_CONTENT_B
+           || (pos_character_classes[character] & pos_classes_of(content, encoding)) != 0;
 }
 
 static int hex_digit(uint8_t character)
@@ -129,9 +123,11 @@ static uint32_t bcd_fault(const pos_view *view)
         if ((view->data[0] & 0x0fU) > 9) return 0;
         at = 1;
     }
-    for (; at < last / 2; at++) {
-        if (!is_pair(view->data[at])) return at;
+    if (at < last / 2 && !pos_pairs_hold(view->data + at, last / 2 - at)) {
+        while (is_pair(view->data[at])) at++;
+        return at;
     }
+    at = last / 2;
     if (last % 2 == 1 && at == last / 2 && view->data[at] >> 4 > 9) return at;
     return view->size;
 }
@@ -147,17 +143,20 @@ uint32_t pos_view_fault(const pos_view *view)
         const pos_view digits = digits_after_sign(view);
         return 1 + bcd_fault(&digits);
     }
-    const uint8_t allowed = classes_of(view->content, view->encoding);
+    const uint8_t allowed = pos_classes_of(view->content, view->encoding);
     uint32_t index = 0;
     if (is_signed) {
         if (!is_sign(pos_code_character(view->encoding, view->data[0]))) return 0;
         index = 1;
     }
     if (view->encoding == POS_CODE_EBCDIC || view->encoding == POS_CODE_HEX_EBCDIC) {
-        while (index < view->size
-               && (CLASSES[pos_ebcdic_to_ascii(view->data[index])] & allowed) != 0) index++;
+        for (; index < view->size; index++) {
+            const uint8_t character = pos_ebcdic_to_ascii(view->data[index]);
+            if ((pos_character_classes[character] & allowed) == 0) break;
+        }
     } else {
-        while (index < view->size && (CLASSES[view->data[index]] & allowed) != 0) index++;
+        if (pos_characters_hold(view->data + index, view->size - index, allowed)) return view->size;
+        while ((pos_character_classes[view->data[index]] & allowed) != 0) index++;
     }
     return index;
 }
