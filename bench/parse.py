@@ -1,41 +1,40 @@
-"""Question: what does reading one terminal message cost in C, as columns, and from Python?
+"""Question: what does parsing a wave of messages cost, by plans, beside our own table loop?
 
     .venv/bin/python bench/parse.py [ROUNDS]
 
-The same messages (five shapes, 70 to 254 bytes) are read five ways that take turns in one run:
+The table loop is plain C that takes each field in turn; a plan reads all messages of one MTI and
+one bitmap by what was worked out once. Both read the same bodies, and so does memcpy, which copies
+them and nothing else: the floor. Three working sets:
 
-    memcpy        their bytes copied once: the floor
-    C             pos_message_parse alone, through pos_message_parse_many without columns (cffi)
-    parse_many    Spec.parse_many: the same, and sixteen columns filled
-    Spec.parse    one Message a message, then three of its values
-    plain Python  a straightforward table loop in Python, for the same fields
+    hot        256 sales of one shape, 21 fields, a chip's 139 bytes among them: first-level cache
+    mixed      4,096 messages of five shapes: second and third level
+    cold       the same five shapes, 64 MB of them: memory
 
-Every way gives the same fields, asserted before anything is timed. Figures are ns a message;
-they go to build/bench/parse.json. Cost: 20 seconds and one core.
+`columns` writes fifteen columns, the places of all fields among them; `message` writes messages and
+eight numbers of each, as the engine takes them, in waves of 512; `single` is pos_message_parse, one
+call a message. The bar sets all columns by plans against the table loop alone, which writes none.
+Every path of this processor is measured: portable is C11. bench/parse_timing.c compares all results
+before it times; CPU time of the thread, ways in turn. Cost: 30 seconds, one core and 200 MB.
 """
 
 from __future__ import annotations
 
 import json
-import platform
 import random
+import statistics
+import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from cffi import FFI
-from provenance import commit
+from core import LEFT, program
+from record import Answer, compare, figure, save
 
-import posengine
 from posengine.codec import Spec
 
-HOME = Path(__file__).resolve().parent.parent
-MESSAGES = 20_000
-PYTHON_MESSAGES = 1_000  # what Python reads one by one in a round
-ROUNDS = 25
+ROUNDS = 15
+HOT, MIXED = 256, 4_096
+COLD_BYTES = 64 << 20
+AT_LEAST = 2.5
 CHIP = bytes.fromhex(
     "9F2608A1B2C3D4E5F607089F2701809F100807010103A0A802019F37041122334"
     "49F36020001950500800460009A032611219C01009F02060000000123455F2A02"
@@ -43,184 +42,104 @@ CHIP = bytes.fromhex(
     "F3501229F1E0831323334353637388408A0000003330101019F090200209F4104"
     "00000059"
 )
+Fields = dict[int, str | bytes | int]
 
 
-def shapes() -> list[tuple[str, dict[int, str | bytes | int]]]:
+def shapes() -> list[tuple[str, Fields]]:
     """A chip sale, a swiped sale, a QR sale, a reversal, an approved answer."""
-    base: dict[int, str | bytes | int] = {
+    base: Fields = {
         3: "000000", 22: "051", 25: "00", 41: "09101515", 42: "308350193990080", 49: "156",
         60: "2200000100050", 64: b"12345678",
-    }
+    }  # fmt: skip
     track = "6225000000000014D30122010000012345678"
     return [
-        ("0200", {**base, 2: "6225000000000014", 14: "3012", 23: 1, 26: 12, 35: track,
-                  52: bytes(8), 53: "2600000000000000", 55: CHIP}),
+        ("0200", {**base, 2: "6225000000000014", 12: "101112", 13: "1122", 14: "3012", 23: 1,
+                  26: 12, 35: track, 37: "046879087600", 52: bytes(8), 53: "2600000000000000",
+                  55: CHIP}),
         ("0200", {**base, 22: "021", 26: 12, 35: track, 52: bytes(8), 53: "2600000000000000"}),
         ("0200", {**base, 22: "032", 59: b"A30196212345678901234567"}),
         ("0400", {**base, 39: "98"}),
         ("0210", {**base, 2: "6225000000000014", 12: "092400", 13: "0213", 15: "0213",
                   32: "01031000", 37: "046879087600", 38: "A1B2C3", 39: "00",
                   44: "01031000   01031000   ", 63: "CUP"}),
-    ]
+    ]  # fmt: skip
 
 
-def made(spec: Spec) -> list[bytes]:
-    """The messages; amounts and STANs differ, shapes are mixed."""
+def corpus(spec: Spec, path: Path, count: int, kinds: list[tuple[str, Fields]]) -> int:
+    """Messages with amounts and STANs of their own, for the program; the bytes of all."""
     chance = random.Random(1)
-    kinds = shapes()
-    found = []
-    for number in range(MESSAGES):
-        mti, fields = chance.choice(kinds)
-        amount = {4: chance.randrange(10**9), 11: number % 999_999 + 1}
-        found.append(spec.build(mti, {**fields, **amount}))
-    return found
+    size = 0
+    with path.open("wb") as file:
+        for number in range(count):
+            mti, fields = chance.choice(kinds)
+            own: Fields = {4: chance.randrange(10**9), 11: number % 999_999 + 1}
+            body = spec.build(mti, {**fields, **own})
+            file.write(len(body).to_bytes(4, "little") + body)
+            size += len(body)
+    return size
 
 
-# ---- plain Python ---------------------------------------------------------------------------
-# number: (digits of the prefix in bytes, size, is BCD)
-TABLE = {
-    2: (1, 0, True), 3: (0, 6, True), 4: (0, 12, True), 11: (0, 6, True), 12: (0, 6, True),
-    13: (0, 4, True), 14: (0, 4, True), 15: (0, 4, True), 22: (0, 3, True), 23: (0, 3, True),
-    25: (0, 2, True), 26: (0, 2, True), 32: (1, 0, True), 35: (1, 0, True), 37: (0, 12, False),
-    38: (0, 6, False), 39: (0, 2, False), 41: (0, 8, False), 42: (0, 15, False),
-    44: (1, 0, False), 49: (0, 3, False), 52: (0, 8, False), 53: (0, 16, True),
-    55: (2, 0, False), 59: (2, 0, False), 60: (2, 0, True), 63: (2, 0, False), 64: (0, 8, False),
-}
+def timed(
+    tool: Path, image: Path, messages: Path, copies: int, rounds: int
+) -> dict[str, list[float]]:
+    """ns a message of each round, by way; the program has compared the results."""
+    command = [tool, image, messages, str(copies), str(rounds)]
+    ran = subprocess.run([*map(str, command)], check=True, capture_output=True, text=True)
+    rows = [json.loads(line) for line in ran.stdout.splitlines()]
+    return {row["way"]: row["ns"] for row in rows}
 
 
-def plain_parse(body: bytes) -> dict[int, str | bytes]:
-    """The same fields by a table and slices: what one writes without the core."""
-    bits = int.from_bytes(body[2:10], "big")
-    at = 10
-    found: dict[int, str | bytes] = {}
-    for number, (prefix, size, is_bcd) in TABLE.items():
-        if not bits >> (64 - number) & 1:
-            continue
-        units = size
-        if prefix:
-            units = int(body[at : at + prefix].hex())
-            at += prefix
-        count = (units + 1) // 2 if is_bcd else units
-        raw = body[at : at + count]
-        if len(raw) < count:
-            raise ValueError(f"field {number} is cut off")
-        at += count
-        if is_bcd:
-            digits = raw.hex().upper()
-            skip = 1 if units % 2 and number == 23 else 0
-            found[number] = digits[skip : skip + units]
-        elif number in (52, 55, 59, 64):
-            found[number] = raw
-        else:
-            found[number] = raw.decode("ascii")
-    return found
+def beside_table(kind: str, way: str, ns: dict[str, list[float]], bar: float | None) -> Answer:
+    return compare(
+        f"parse, {kind}: {way}", ns[way], ns["message table"], unit="ns a message",
+        rival="our table loop", better="less", at_least=bar,
+    )  # fmt: skip
 
 
-# ---- C without columns ---------------------------------------------------------------------------
-def core_of(image: bytes) -> tuple[Any, Any, Any]:
-    """The library through cffi, and the dialect opened in it."""
-    ffi = FFI()
-    ffi.cdef(
-        """
-        int pos_spec_open(const uint8_t *image, size_t size, void **spec_out);
-        int pos_message_parse_many(const void *spec, const uint8_t *buffer, size_t size,
-                                   const uint64_t *offsets, size_t count, const void *columns,
-                                   size_t *good_out);
-        """
-    )
-    home = Path(posengine.__file__).parent / "_native" / "lib"
-    found = [*home.glob("libposengine.so*"), *HOME.glob(
-        ".venv/lib/python3*/site-packages/posengine/_native/lib/libposengine.so*")]
-    library = ffi.dlopen(str(found[0]))
-    spec = ffi.new("void **")
-    assert library.pos_spec_open(image, len(image), spec) == 0
-    return ffi, library, spec[0]
-
-
-def _facts(values: list[float]) -> dict[str, float]:
-    ordered = sorted(values)
-    return {
-        "least": round(ordered[0], 1),
-        "p10": round(ordered[len(ordered) // 10], 1),
-        "p50": round(ordered[len(ordered) // 2], 1),
-        "p90": round(ordered[len(ordered) * 9 // 10], 1),
-        "most": round(ordered[-1], 1),
-    }
-
-
-def measure(rounds: int) -> dict[str, Any]:
-    """ns a message by way; all results compared first."""
-    spec = Spec.load("unionpay-terminal")
-    bodies = made(spec)
-    buffer = b"".join(bodies)
-    offsets = np.cumsum([0, *map(len, bodies)], dtype=np.uint64)
-    few = bodies[:PYTHON_MESSAGES]
-    for body in few:
-        assert plain_parse(body) == dict(spec.parse(body))
-    columns = spec.parse_many(buffer, offsets)
-    assert columns.good.all()
-    assert columns.stan[:100].tolist() == [int(spec.parse(body)[11]) for body in bodies[:100]]
-
-    ffi, library, handle = core_of(spec.image)
-    nothing = ffi.new("uint8_t[256]")  # columns, none of them wanted
-    good = ffi.new("size_t *")
-    edges = ffi.cast("const uint64_t *", offsets.ctypes.data)
-    source = np.frombuffer(buffer, dtype=np.uint8)
-    target = np.empty_like(source)
-
-    def in_c() -> None:
-        status = library.pos_message_parse_many(
-            handle, buffer, len(buffer), edges, len(bodies), nothing, good)
-        assert status == 0
-        assert good[0] == len(bodies)
-
-    def as_columns() -> None:
-        assert spec.parse_many(buffer, offsets).good.all()
-
-    def one_by_one() -> None:
-        for body in few:
-            message = spec.parse(body)
-            assert message[4] and message[11] and message[41]
-
-    def plain() -> None:
-        for body in few:
-            assert plain_parse(body)[4]
-
-    ways: list[tuple[str, Callable[[], None], int]] = [
-        ("memcpy", lambda: np.copyto(target, source), len(bodies)),
-        ("C", in_c, len(bodies)),
-        ("parse_many", as_columns, len(bodies)),
-        ("Spec.parse", one_by_one, len(few)),
-        ("plain Python", plain, len(few)),
+def answers_of(kind: str, ns: dict[str, list[float]], best: str) -> list[Answer]:
+    """The floor, the loop, every path beside the loop, the best path beside the floor."""
+    rows = [
+        figure(f"parse, {kind}: memcpy of the bytes", ns["memcpy"], unit="ns a message"),
+        figure(f"parse, {kind}: table loop", ns["message table"], unit="ns a message"),
     ]
-    times: dict[str, list[float]] = {name: [] for name, _, _ in ways}
-    for _ in range(rounds):
-        for name, run, count in ways:
-            began = time.perf_counter_ns()
-            run()
-            times[name].append((time.perf_counter_ns() - began) / count)
-    return {
-        "bytes": round(len(buffer) / len(bodies)),
-        "ns": {name: _facts(values) for name, values in times.items()},
-    }
+    if "columns table" in ns:
+        rows.append(figure(f"parse, {kind}: table loop into columns", ns["columns table"],
+                           unit="ns a message"))  # fmt: skip
+    for way in ns:
+        if way == "memcpy" or way.endswith(" table"):
+            continue
+        is_judged = kind == "hot" and way == f"columns {best}" and best == "avx512"
+        rows.append(beside_table(kind, way, ns, AT_LEAST if is_judged else None))
+    pairs = zip(ns[f"message {best}"], ns["memcpy"], strict=True)
+    rows.append(figure(f"parse, {kind}: message {best} beside memcpy", [a / b for a, b in pairs],
+                       unit="× memcpy"))  # fmt: skip
+    return rows
 
 
 def main() -> None:
     """Measure, print and write."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    found = measure(rounds)
-    print(f"ns a message of {found['bytes']} bytes; p50 (p10 .. p90, most) of {rounds} rounds")
-    for name, facts in found["ns"].items():
-        spread = f"({facts['p10']:,.0f} .. {facts['p90']:,.0f}, {facts['most']:,.0f})"
-        print(f"{name:13} {facts['p50']:>10,.1f}  {spread}")
-    facts = {
-        "question": (__doc__ or "").splitlines()[0], "command": "bench/parse.py",
-        "commit": commit(), "machine": platform.processor() or platform.machine(),
-        "rounds": rounds, **found,
-    }
-    target = HOME / "build" / "bench" / "parse.json"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(facts, indent=1) + "\n")
+    is_small = rounds == 1
+    spec = Spec.load("unionpay-terminal")
+    tool = program("parse_timing")
+    image, few, many = (LEFT / f"parse.{end}" for end in ("image", "hot", "mixed"))
+    image.write_bytes(spec.image)
+    kinds = shapes()
+    hot_bytes = corpus(spec, few, HOT, kinds[:1])
+    mixed_bytes = corpus(spec, many, 256 if is_small else MIXED, kinds)
+    copies = 2 if is_small else COLD_BYTES // mixed_bytes
+    sets = {
+        "hot": timed(tool, image, few, 1, rounds), "mixed": timed(tool, image, many, 1, rounds),
+        "cold": timed(tool, image, many, copies, max(1, rounds // 2)),
+    }  # fmt: skip
+    best = [way for way in sets["hot"] if way.startswith("message ")][-1].removeprefix("message ")
+    answers = [row for kind, ns in sets.items() for row in answers_of(kind, ns, best)]
+    medians = {kind: {way: round(statistics.median(each), 1) for way, each in ns.items()}
+               for kind, ns in sets.items()}  # fmt: skip
+    for path in (image, few, many):
+        path.unlink()
+    save("parse", (__doc__ or "").splitlines()[0], answers, best_path=best, ns=medians,
+         bytes_a_message={"hot": hot_bytes / HOT})  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 /*
  * What parsing a message costs in C, by path, beside the table loop and beside a copy of its bytes.
  *
- *   parse_timing IMAGE CORPUS ROUNDS        corpus: u32 size, body, again and again
+ *   parse_timing IMAGE CORPUS COPIES ROUNDS        corpus: u32 size, body, again and again
  *
- * One line of JSON a way: ns a message of each round, by the thread's own clock. The ways take turns,
+ * With more than one copy of the corpus, one behind the other, messages alone are read and no columns
+ * are written: what memory costs. One line of JSON a way: ns a message of each round, by the thread's own clock. The ways take turns,
  * round by round. Before anything is timed, every way's result is compared with the table's.
  */
 #include <stdio.h>
@@ -56,17 +57,19 @@ static uint8_t *file_read(const char *path, size_t *size_out)
     return data;
 }
 
-static corpus corpus_read(const char *path)
+static corpus corpus_read(const char *path, size_t copies)
 {
     size_t size;
     uint8_t *data = file_read(path, &size);
-    corpus found = {.buffer = taken(size), .offsets = taken(size)};
-    for (size_t at = 0; at < size;) {
-        const uint32_t body = pos_load_u32_le(data + at);
-        memcpy(found.buffer + found.size, data + at + 4, body);
-        found.offsets[found.count++] = found.size;
-        found.size += body;
-        at += 4 + body;
+    corpus found = {.buffer = taken(copies * size), .offsets = taken(copies * size)};
+    for (size_t copy = 0; copy < copies; copy++) {
+        for (size_t at = 0; at < size;) {
+            const uint32_t body = pos_load_u32_le(data + at);
+            memcpy(found.buffer + found.size, data + at + 4, body);
+            found.offsets[found.count++] = found.size;
+            found.size += body;
+            at += 4 + body;
+        }
     }
     found.offsets[found.count] = found.size;
     free(data);
@@ -188,21 +191,27 @@ static void wave_compare(way *self, const corpus *from)
 }
 
 /* ---- all of it -------------------------------------------------------------------------------------------- */
-static size_t ways_make(way *ways, const pos_spec *spec, const corpus *from, size_t width)
+static size_t ways_make(way *ways, const pos_spec *spec, const corpus *from, bool has_columns)
 {
     size_t count = 0;
-    const pos_columns columns = columns_taken(from->count, width);
+    const size_t width = (size_t)pos_spec_field_max(spec) + 1;
+    const size_t rows = has_columns ? from->count : 0;
+    const pos_columns columns = columns_taken(rows, width);
     ways[count++] = (way){.name = "memcpy", .run = copy_run, .target = taken(from->size)};
     ways[count++] = (way){.name = "message table", .run = table_run, .spec = spec};
     ways[count++] = (way){.name = "message single", .run = single_run, .spec = spec};
-    ways[count++] = (way){.name = "columns table", .run = rows_run, .spec = spec, .columns = columns};
+    if (has_columns) {
+        ways[count++] =
+            (way){.name = "columns table", .run = rows_run, .spec = spec, .columns = columns};
+    }
     for (pos_cpu_path path = 0; path <= pos_cpu_path_best(); path++) {
         if (path == POS_CPU_SSE42) continue; /* as portable */
-        way made = {.spec = spec, .columns = columns_taken(from->count, width)};
+        way made = {.spec = spec, .columns = columns_taken(rows, width)};
         if (pos_plan_cache_open_on(path, 64, spec, &made.cache) != POS_OK) exit(2);
         made.run = wave_run;
         (void)snprintf(made.name, sizeof made.name, "message %s", pos_cpu_path_name(path));
         ways[count++] = made;
+        if (!has_columns) continue;
         made.run = rows_run;
         (void)snprintf(made.name, sizeof made.name, "columns %s", pos_cpu_path_name(path));
         ways[count++] = made;
@@ -210,34 +219,50 @@ static size_t ways_make(way *ways, const pos_spec *spec, const corpus *from, siz
     return count;
 }
 
-int main(int argc, char **argv)
+static void ways_compare(way *ways, size_t count, const corpus *from, size_t width)
 {
-    if (argc != 4) return 2;
-    size_t image_size;
-    uint8_t *image = file_read(argv[1], &image_size);
-    const corpus from = corpus_read(argv[2]);
-    const size_t rounds = (size_t)atoi(argv[3]);
-    pos_spec *spec;
-    if (rounds < 1 || rounds > ROUNDS_MAX) return 2;
-    if (pos_spec_open(image, image_size, &spec) != POS_OK) return 2;
-    const size_t width = (size_t)pos_spec_field_max(spec) + 1;
-
-    static way ways[WAYS_MAX];
-    const size_t count = ways_make(ways, spec, &from, width);
-    for (size_t each = 0; each < count; each++) ways[each].run(&ways[each], &from);
-    for (size_t each = 4; each < count; each += 2) {
-        wave_compare(&ways[each], &from);
-        columns_compare(&ways[each + 1].columns, &ways[3].columns, from.count, width);
-    }
-    const size_t again = 1 + MESSAGES_LEAST / from.count;
-    for (size_t round = 0; round < rounds; round++) {
-        for (size_t each = 0; each < count; each++) {
-            ways[each].run(&ways[each], &from); /* its own caches warm, as in a stream of waves */
-            const double began = now_ns();
-            for (size_t time = 0; time < again; time++) ways[each].run(&ways[each], &from);
-            ways[each].ns[round] = (now_ns() - began) / (double)(again * from.count);
+    const way *table = NULL;
+    for (size_t each = 0; each < count; each++) {
+        if (strcmp(ways[each].name, "columns table") == 0) table = &ways[each];
+        if (ways[each].cache == NULL) continue;
+        if (ways[each].run == wave_run) wave_compare(&ways[each], from);
+        else if (table != NULL) {
+            columns_compare(&ways[each].columns, &table->columns, from->count, width);
         }
     }
+}
+
+static void ways_time(way *ways, size_t count, const corpus *from, size_t rounds)
+{
+    const size_t again = 1 + MESSAGES_LEAST / from->count;
+    for (size_t round = 0; round < rounds; round++) {
+        for (size_t each = 0; each < count; each++) {
+            /* Its own caches warm, as in a stream of waves; of what is cold, no cache holds it. */
+            if (again > 1) ways[each].run(&ways[each], from);
+            const double began = now_ns();
+            for (size_t time = 0; time < again; time++) ways[each].run(&ways[each], from);
+            ways[each].ns[round] = (now_ns() - began) / (double)(again * from->count);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 5) return 2;
+    size_t image_size;
+    uint8_t *image = file_read(argv[1], &image_size);
+    const size_t copies = (size_t)atoi(argv[3]);
+    const size_t rounds = (size_t)atoi(argv[4]);
+    if (copies < 1 || rounds < 1 || rounds > ROUNDS_MAX) return 2;
+    const corpus from = corpus_read(argv[2], copies);
+    pos_spec *spec;
+    if (pos_spec_open(image, image_size, &spec) != POS_OK) return 2;
+
+    static way ways[WAYS_MAX];
+    const size_t count = ways_make(ways, spec, &from, copies == 1);
+    for (size_t each = 0; each < count; each++) ways[each].run(&ways[each], &from);
+    ways_compare(ways, count, &from, (size_t)pos_spec_field_max(spec) + 1);
+    ways_time(ways, count, &from, rounds);
     for (size_t each = 0; each < count; each++) {
         printf("{\"way\": \"%s\", \"bytes\": %.1f, \"ns\": [", ways[each].name,
                (double)from.size / (double)from.count);

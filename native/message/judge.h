@@ -54,9 +54,14 @@ static inline uint64_t pos_printables_bad(uint64_t word)
 static inline uint64_t pos_bytes_word(const uint8_t *data, size_t size)
 {
     if (size >= 8) return pos_load_u64_le(data);
-    uint64_t word = 0;
-    for (size_t index = size; index > 0; index--) word = word << 8 | data[index - 1];
-    return word;
+    if (size >= 4) { /* two words that overlap */
+        const uint64_t high = pos_load_u32_le(data + size - 4);
+        return pos_load_u32_le(data) | high << 8 * (size - 4);
+    }
+    if (size == 0) return 0;
+    const uint64_t middle = data[size / 2];
+    const uint64_t last = data[size - 1];
+    return data[0] | middle << 8 * (size / 2) | last << 8 * (size - 1);
 }
 
 static inline bool pos_pairs_hold(const uint8_t *data, size_t size)
@@ -68,16 +73,29 @@ static inline bool pos_pairs_hold(const uint8_t *data, size_t size)
     return bad == 0;
 }
 
+/* The same of `units` digits, the first one in the low nibble of the first byte where the count is
+ * odd and they lie at the right. The nibble that fills is not judged. */
+static inline bool pos_digits_hold(const uint8_t *data, uint32_t units, bool is_right)
+{
+    const uint32_t size = (units + 1) / 2;
+    if (units % 2 == 0) return pos_pairs_hold(data, size);
+    if (is_right) return (data[0] & 0x0fU) <= 9 && pos_pairs_hold(data + 1, size - 1);
+    return data[size - 1] >> 4 <= 9 && pos_pairs_hold(data, size - 1);
+}
+
 static inline bool pos_characters_hold(const uint8_t *data, size_t size, uint8_t allowed)
 {
     uint64_t bad = 0;
     size_t at = 0;
-    if (allowed == POS_IS_DIGIT) {
+    if (size >= 8 && allowed == POS_IS_DIGIT) {
         for (; at + 8 <= size; at += 8) bad |= pos_digits_bad(pos_load_u64_le(data + at));
-    } else if (allowed == POS_IS_PRINTABLE) {
-        for (; at + 8 <= size; at += 8) bad |= pos_printables_bad(pos_load_u64_le(data + at));
+        return (bad | pos_digits_bad(pos_load_u64_le(data + size - 8))) == 0;
     }
-    bool holds = bad == 0;
+    if (size >= 8 && allowed == POS_IS_PRINTABLE) {
+        for (; at + 8 <= size; at += 8) bad |= pos_printables_bad(pos_load_u64_le(data + at));
+        return (bad | pos_printables_bad(pos_load_u64_le(data + size - 8))) == 0;
+    }
+    bool holds = true;
     for (; at < size; at++) holds &= (pos_character_classes[data[at]] & allowed) != 0;
     return holds;
 }

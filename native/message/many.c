@@ -71,19 +71,18 @@ static void facts_write(const pos_spec *spec, const pos_message *message, size_t
     }
 }
 
-static void places_write(const pos_spec *spec, const pos_message *message, size_t row,
-                         const pos_columns *columns)
+/* One row of places: zeros, then the fields that are there. */
+static void places_write(const pos_message *message, size_t width, uint16_t *offsets,
+                         uint16_t *sizes)
 {
-    const size_t width = (size_t)spec->field_max + 1;
-    if (columns->field_offset == NULL && columns->field_size == NULL) return;
-    for (unsigned field = 0; field < width; field++) {
-        const bool is_there = pos_message_has(message, field);
-        const pos_field *place = &message->fields[field];
-        if (columns->field_offset != NULL) {
-            columns->field_offset[width * row + field] = is_there ? place->offset : 0;
-        }
-        if (columns->field_size != NULL) {
-            columns->field_size[width * row + field] = is_there ? place->size : 0;
+    if (offsets != NULL) pos_zero(offsets, width * sizeof *offsets);
+    if (sizes != NULL) pos_zero(sizes, width * sizeof *sizes);
+    for (unsigned word = 0; word < 2; word++) {
+        for (uint64_t bits = message->bitmap[word]; bits != 0; bits &= bits - 1) {
+            const unsigned field = 64 * word + (unsigned)__builtin_ctzll(bits) + 1;
+            assert(field < width);
+            if (offsets != NULL) offsets[field] = message->fields[field].offset;
+            if (sizes != NULL) sizes[field] = message->fields[field].size;
         }
     }
 }
@@ -92,7 +91,10 @@ static void row_write(const pos_spec *spec, const pos_message *message, const po
                       size_t row, const pos_columns *columns)
 {
     facts_write(spec, message, row, columns);
-    places_write(spec, message, row, columns);
+    const size_t width = (size_t)spec->field_max + 1;
+    places_write(message, width,
+                 columns->field_offset == NULL ? NULL : columns->field_offset + width * row,
+                 columns->field_size == NULL ? NULL : columns->field_size + width * row);
     if (columns->status != NULL) columns->status[row] = (uint8_t)fault->status;
     if (columns->fault_field != NULL) columns->fault_field[row] = fault->field;
     if (columns->fault_part != NULL) columns->fault_part[row] = fault->part;

@@ -15,9 +15,13 @@
  *   FIELD_TRAILING  bytes are left after the last field: before any layout is judged
  *   FIELD_PART      a part of a strict layout; layouts may look at any field (a choice by 60.3)
  *
+ * A field that is told to be right at a look takes the short way; any other is judged step by step,
+ * and so is the layout that does not hold. pos_message_parse_plain takes no short way: it is the plain
+ * truth that this loop, and the plans (plan.c) that fall back to it, are proved against.
+ *
  * After a fault the message holds the fields below the faulty one, also when a layout is at fault.
- * This loop is the plain truth; plans (plan.c) are proved against it, and fall back to it.
  */
+#include "message/judge.h"
 #include "message/spec.h"
 
 #include <assert.h>
@@ -27,6 +31,7 @@ typedef struct cursor {
     const uint8_t *body;
     uint32_t size;
     uint32_t at;
+    bool is_plain; /* no short ways */
     pos_fault fault;
 } cursor;
 
@@ -209,11 +214,86 @@ static pos_status field_parse(cursor *from, unsigned field, pos_message *message
     return POS_OK;
 }
 
+/* ---- the short way ------------------------------------------------------------------------------------ */
+/* A prefix of digits or bytes that counts units. */
+static inline bool prefix_take(const pos_form *form, const uint8_t *at, uint32_t *units_out)
+{
+    const uint32_t size = form->prefix_size;
+    if (form->counts_bytes) return false;
+    if (form->prefix_encoding == POS_CODE_BCD) {
+        const uint32_t low = at[size - 1];
+        const uint32_t high = size > 1 ? at[0] : 0;
+        *units_out = (low - 6 * (low >> 4)) + 100 * (high - 6 * (high >> 4));
+        return pos_pairs_bad(low | high << 8) == 0;
+    }
+    if (form->prefix_encoding != POS_CODE_ASCII) return false;
+    uint32_t units = 0;
+    for (uint32_t index = 0; index < size; index++) units = units * 10 + (at[index] & 0x0fU);
+    *units_out = units;
+    return pos_characters_hold(at, size, POS_IS_DIGIT);
+}
+
+/* A field where nothing is wrong, and that is told at a look. False: field_parse judges. */
+static inline bool field_take(const pos_form *form, const uint8_t *body, uint32_t size,
+                              uint32_t *at, pos_field *place)
+{
+    uint32_t start = *at;
+    uint32_t units = form->size_max;
+    if (form->prefix_digits != 0) {
+        if (size - start < form->prefix_size) return false;
+        if (!prefix_take(form, body + start, &units)) return false;
+        if (units < form->size_min || units > form->size_max) return false;
+        start += form->prefix_size;
+    }
+    uint32_t bytes = units;
+    if (form->encoding == POS_CODE_BCD) bytes = (units + 1) / 2;
+    if (form->encoding == POS_CODE_HEX) bytes = 2 * units;
+    if (size - start < bytes) return false;
+    const uint8_t *value = body + start;
+    switch (form->look) {
+    case POS_LOOK_BYTES:
+    case POS_LOOK_TRACK: break;
+    case POS_LOOK_PAIRS:
+        if (units > 0 && !pos_digits_hold(value, units, form->is_right)) return false;
+        break;
+    case POS_LOOK_TEXT:
+        if (!pos_characters_hold(value, bytes, form->allowed)) return false;
+        break;
+    default: return false;
+    }
+    *place = (pos_field){
+        .offset = (uint16_t)start, .size = (uint16_t)bytes, .units = (uint16_t)units};
+    *at = start + bytes;
+    return true;
+}
+
+/* As many fields as go the short way; the bits of those that are left. */
+static uint64_t fields_take(cursor *from, unsigned first, uint64_t bits, pos_message *message)
+{
+    const pos_form *forms = from->spec->forms;
+    const uint8_t *body = from->body;
+    const uint32_t size = from->size;
+    uint32_t at = from->at;
+    while (bits != 0) {
+        const unsigned field = first + (unsigned)__builtin_ctzll(bits);
+        if (!field_take(&forms[field], body, size, &at, &message->fields[field])) break;
+        bits &= bits - 1;
+    }
+    from->at = at;
+    return bits;
+}
+
 static pos_status fields_parse(cursor *from, const uint64_t bitmap[2], pos_message *message)
 {
     for (unsigned word = 0; word < 2; word++) {
         uint64_t bits = bitmap[word];
         while (bits != 0) {
+            if (!from->is_plain) {
+                const uint64_t left = fields_take(from, 64 * word + 1, bits, message);
+                message->bitmap[word] |= bits & ~left;
+                bits = left;
+                if (bits == 0) break;
+            }
             const unsigned field = 64 * word + (unsigned)__builtin_ctzll(bits) + 1;
             const pos_status status = field_parse(from, field, message);
             if (status != POS_OK) return status;
@@ -242,8 +322,8 @@ static bool layout_holds(const pos_spec *spec, const pos_message *message, unsig
     return true;
 }
 
-pos_status pos_layouts_judge(const pos_spec *spec, const pos_message *message,
-                             const uint64_t fields[2], pos_fault *fault_out)
+static pos_status layouts_parse(const pos_spec *spec, const pos_message *message,
+                                const uint64_t fields[2], bool is_plain, pos_fault *fault_out)
 {
     pos_selection selection = {.asked = 0};
     for (unsigned word = 0; word < 2; word++) {
@@ -251,7 +331,8 @@ pos_status pos_layouts_judge(const pos_spec *spec, const pos_message *message,
         while (bits != 0) {
             const unsigned field = 64 * word + (unsigned)__builtin_ctzll(bits) + 1;
             bits &= bits - 1;
-            if (layout_holds(spec, message, field)) continue;
+            if (!is_plain && layout_holds(spec, message, field)) continue;
+            if (spec->forms[field].layout == 0) continue;
             pos_walk walk = pos_walk_begin(spec, message, field, &selection);
             if (walk.layout == NULL || !walk.layout->is_strict) continue;
             pos_part part;
@@ -265,6 +346,12 @@ pos_status pos_layouts_judge(const pos_spec *spec, const pos_message *message,
     return POS_OK;
 }
 
+pos_status pos_layouts_judge(const pos_spec *spec, const pos_message *message,
+                             const uint64_t fields[2], pos_fault *fault_out)
+{
+    return layouts_parse(spec, message, fields, false, fault_out);
+}
+
 /* Keeps the fields below `field` alone. */
 static void fields_below(pos_message *message, unsigned field)
 {
@@ -273,13 +360,15 @@ static void fields_below(pos_message *message, unsigned field)
     }
 }
 
-pos_status pos_message_parse_table(const pos_spec *spec, const uint8_t *body, size_t size,
-                                   pos_message *message_out, pos_fault *fault_out)
+/* ---- all of it ------------------------------------------------------------------------------------------- */
+static pos_status message_parse(const pos_spec *spec, const uint8_t *body, size_t size, bool is_plain,
+                                pos_message *message_out, pos_fault *fault_out)
 {
+    static const uint64_t ALL[2] = {UINT64_MAX, UINT64_MAX};
     assert(spec != NULL && message_out != NULL);
     assert(body != NULL || size == 0);
 
-    cursor from = {.spec = spec, .body = body, .size = (uint32_t)size};
+    cursor from = {.spec = spec, .body = body, .size = (uint32_t)size, .is_plain = is_plain};
     message_out->body = body;
     message_out->body_size = (uint32_t)size;
     message_out->mti = 0;
@@ -296,7 +385,10 @@ pos_status pos_message_parse_table(const pos_spec *spec, const uint8_t *body, si
     }
     if (status == POS_OK) status = bitmap_parse(&from, bitmap);
     if (status == POS_OK) status = fields_parse(&from, bitmap, message_out);
-    if (status == POS_OK) status = pos_layouts_judge(spec, message_out, spec->judged, &from.fault);
+    if (status == POS_OK) {
+        const uint64_t *judged = is_plain ? ALL : spec->judged;
+        status = layouts_parse(spec, message_out, judged, is_plain, &from.fault);
+    }
     if (status == POS_OK) return POS_OK;
 
     /* Trailing bytes leave every field in place; any other fault, those below it. */
@@ -304,6 +396,18 @@ pos_status pos_message_parse_table(const pos_spec *spec, const uint8_t *body, si
     if (fault_out != NULL) *fault_out = from.fault;
     assert(from.fault.offset <= size);
     return status;
+}
+
+pos_status pos_message_parse_table(const pos_spec *spec, const uint8_t *body, size_t size,
+                                   pos_message *message_out, pos_fault *fault_out)
+{
+    return message_parse(spec, body, size, false, message_out, fault_out);
+}
+
+pos_status pos_message_parse_plain(const pos_spec *spec, const uint8_t *body, size_t size,
+                                   pos_message *message_out, pos_fault *fault_out)
+{
+    return message_parse(spec, body, size, true, message_out, fault_out);
 }
 
 pos_status pos_message_parse(const pos_spec *spec, const uint8_t *body, size_t size,

@@ -27,12 +27,10 @@ static inline bool chunk_holds(const plan_chunk *chunk, const uint8_t *at)
     return holds;
 }
 
-/* Digits two a byte; an odd count has a filler nibble, at the left or at the right. */
 static inline bool pairs_hold(const plan_step *step, const uint8_t *at, uint32_t units, uint32_t size)
 {
-    if (units % 2 == 0) return pos_pairs_hold(at, size);
-    if (step->is_right) return (at[0] & 0x0fU) <= 9 && pos_pairs_hold(at + 1, size - 1);
-    return at[size - 1] >> 4 <= 9 && pos_pairs_hold(at, size - 1);
+    assert(size == (units + 1) / 2);
+    return pos_digits_hold(at, units, step->is_right);
 }
 
 static inline bool text_holds(const plan_step *step, const uint8_t *at, uint32_t size)

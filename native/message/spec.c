@@ -50,6 +50,7 @@
  * checks again; an image from a hostile hand is refused or does no harm. One allocation, and one for
  * the plans (plan.c).
  */
+#include "message/judge.h"
 #include "message/spec.h"
 
 #include <assert.h>
@@ -606,6 +607,18 @@ static const uint8_t *record(const image *from, section which, uint32_t index)
     return from->at[which] + (size_t)index * SECTIONS[which].record_size;
 }
 
+static void form_look(pos_form *form)
+{
+    const uint8_t encoding = form->encoding;
+    form->look = POS_LOOK_NONE;
+    if (form->content == POS_CONTENT_NONE || form->content == POS_CONTENT_XN) return;
+    if (encoding == POS_CODE_EBCDIC || encoding == POS_CODE_HEX_EBCDIC) return;
+    form->allowed = pos_classes_of(form->content, encoding);
+    if (encoding == POS_CODE_BINARY) form->look = POS_LOOK_BYTES;
+    else if (encoding != POS_CODE_BCD) form->look = POS_LOOK_TEXT;
+    else form->look = form->content == POS_CONTENT_Z ? POS_LOOK_TRACK : POS_LOOK_PAIRS;
+}
+
 /* In the order in which each may lean on what was read before it. */
 static bool spec_fill(const image *from, pos_spec *spec, const tables *table)
 {
@@ -635,6 +648,7 @@ static bool spec_fill(const image *from, pos_spec *spec, const tables *table)
         if (!field_read(from, record(from, SECTION_FIELDS, index), spec)) return false;
     }
     for (unsigned field = 1; field <= POS_FIELD_MAX; field++) {
+        form_look(&spec->forms[field]);
         pos_form_layout_judge(spec, &spec->forms[field]);
         if (spec->forms[field].layout_judge != POS_JUDGE_NONE) pos_bitmap_set(spec->judged, field);
     }

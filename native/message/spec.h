@@ -35,6 +35,15 @@ typedef enum pos_layout_judge {
     POS_JUDGE_WALK,  /* part by part */
 } pos_layout_judge;
 
+/* A field whose content is told by one look at all of it. */
+typedef enum pos_look {
+    POS_LOOK_NONE,  /* none that would do: EBCDIC, a sign before digits; or not defined */
+    POS_LOOK_BYTES, /* whatever they are */
+    POS_LOOK_TRACK, /* nibbles, whatever they are */
+    POS_LOOK_PAIRS, /* digits, two a byte */
+    POS_LOOK_TEXT,  /* characters of `allowed` */
+} pos_look;
+
 typedef struct pos_form {
     const char *name;
     const char *name_zh;
@@ -51,6 +60,8 @@ typedef struct pos_form {
     uint8_t filler; /* a nibble in BCD, else a character */
     uint8_t secrecy;
     uint8_t layout_judge; /* pos_layout_judge */
+    uint8_t look;         /* pos_look */
+    uint8_t allowed;      /* POS_LOOK_TEXT: classes of judge.h */
     bool counts_bytes;
     bool is_right; /* odd or short content lies at the right */
     bool is_kept;
@@ -188,8 +199,11 @@ struct pos_spec {
 };
 
 /* ---- parsing: parse.c ------------------------------------------------------------------------------- */
-/* As pos_message_parse, by the table alone: what plans are proved against, and fall back to. */
+/* As pos_message_parse, by the table alone: what plans fall back to. */
 pos_status pos_message_parse_table(const pos_spec *spec, const uint8_t *body, size_t size,
+                                   pos_message *message_out, pos_fault *fault_out);
+/* The same without any short way: what the others are proved against. */
+pos_status pos_message_parse_plain(const pos_spec *spec, const uint8_t *body, size_t size,
                                    pos_message *message_out, pos_fault *fault_out);
 /* The strict layouts of those fields, ascending, of a message that is written. FIELD_PART. */
 pos_status pos_layouts_judge(const pos_spec *spec, const pos_message *message,
