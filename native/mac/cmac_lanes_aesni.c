@@ -12,8 +12,6 @@
  */
 #include "mac/cmac_lanes.h"
 
-#include <assert.h>
-
 #if defined(__x86_64__)
 #include <smmintrin.h>
 #include <wmmintrin.h>
@@ -50,7 +48,7 @@ INLINE void encipher(const __m128i *keys, unsigned rounds, unsigned step, __m128
 /* The last block with its padding and its subkey. */
 INLINE __m128i last_of(const uint8_t *data, uint32_t size, __m128i whole, __m128i padded)
 {
-    const uint32_t full = pos_cmac_full_blocks(size);
+    const uint32_t full = pos_full_blocks(size);
     const uint32_t left = size - 16 * full;
     if (left == 16) return _mm_xor_si128(loaded(data + 16 * (size_t)full), whole);
     uint8_t bytes[16] = {0};
@@ -60,7 +58,7 @@ INLINE __m128i last_of(const uint8_t *data, uint32_t size, __m128i whole, __m128
 }
 
 /* Whole lanes under keys that stand ready. Lanes past the count are not stored. */
-INLINE void compute(const pos_cmac_lanes *lanes, const __m128i *keys, unsigned rounds, unsigned step,
+INLINE void compute(const pos_mac_lanes *lanes, const __m128i *keys, unsigned rounds, unsigned step,
                     const __m128i *wholes, const __m128i *paddeds)
 {
     const uint8_t *data[LANES];
@@ -72,7 +70,7 @@ INLINE void compute(const pos_cmac_lanes *lanes, const __m128i *keys, unsigned r
     uint32_t full_max = 0;
     for (size_t index = 0; index < LANES; index++) {
         data[index] = lanes->data[index];
-        full[index] = pos_cmac_full_blocks(lanes->sizes[index]);
+        full[index] = pos_full_blocks(lanes->sizes[index]);
         lasts[index] = last_of(data[index], lanes->sizes[index], wholes[index * step],
                                paddeds[index * step]);
         states[index] = _mm_setzero_si128();
@@ -107,7 +105,7 @@ INLINE void compute(const pos_cmac_lanes *lanes, const __m128i *keys, unsigned r
 
 /* ---- one key for all lanes ------------------------------------------------------------------------ */
 INLINE void compute_shared(const pos_cmac_key *key, unsigned rounds,
-                           const pos_cmac_lanes *lanes)
+                           const pos_mac_lanes *lanes)
 {
     __m128i keys[ROUNDS_MAX + 1];
     for (unsigned round = 0; round <= rounds; round++) {
@@ -118,7 +116,7 @@ INLINE void compute_shared(const pos_cmac_key *key, unsigned rounds,
     compute(lanes, keys, rounds, 0, &whole, &padded);
 }
 
-void pos_cmac_lanes_shared_aesni(const pos_cmac_key *key, const pos_cmac_lanes *lanes)
+void pos_cmac_lanes_shared_aesni(const pos_cmac_key *key, const pos_mac_lanes *lanes)
 {
     assert(lanes->count >= 1 && lanes->count <= LANES);
     if (key->aes.rounds == 10) {
@@ -218,14 +216,14 @@ INLINE __m128i doubled(__m128i block)
     return _mm_shuffle_epi8(sums, reversed);
 }
 
-INLINE void compute_keyed(unsigned rounds, const pos_cmac_lanes *lanes, pos_cmac_room *room)
+INLINE void compute_keyed(unsigned rounds, const pos_mac_lanes *lanes, pos_cmac_room *room)
 {
     __m128i *keys = (__m128i *)(void *)room->bytes;
     __m128i *wholes = keys + (ROUNDS_MAX + 1) * LANES;
     __m128i *paddeds = wholes + LANES;
     __m128i *rights = paddeds + LANES;
     for (size_t index = 0; index < LANES; index++) {
-        const uint8_t *key = lanes->keys[index];
+        const uint8_t *key = lanes->keys[index]->bytes;
         keys[index] = loaded(key);
         if (rounds == 12) rights[index] = _mm_srli_si128(loaded(key + 8), 8);
         if (rounds == 14) keys[LANES + index] = loaded(key + 16);
@@ -246,7 +244,7 @@ INLINE void compute_keyed(unsigned rounds, const pos_cmac_lanes *lanes, pos_cmac
     compute(lanes, keys, rounds, 1, wholes, paddeds);
 }
 
-void pos_cmac_lanes_keyed_aesni(size_t key_size, const pos_cmac_lanes *lanes, pos_cmac_room *room)
+void pos_cmac_lanes_keyed_aesni(size_t key_size, const pos_mac_lanes *lanes, pos_cmac_room *room)
 {
     assert(lanes->count >= 1 && lanes->count <= LANES);
     if (key_size == 16) {

@@ -5,10 +5,9 @@
  *              register 0      register 1      register 2      register 3
  *   step n   | b n of 0..3 | | b n of 4..7 | | b n of 8..11| | b n of 12..15|   b: 16 bytes
  *
- * Blocks that are whole and not last in every lane are read by broadcasts that write one lane each:
- * those take no turn on the ports of AESENC. From then on reads are masked to what is left of a
- * message, each lane takes its subkey and padding at its own last block, and its chain is caught
- * there; lanes that have ended run on with zeros.
+ * Blocks are read whole until one is the last of some lane. From then on reads are masked to what is
+ * left of a message, each lane takes its subkey and padding at its own last block, and its chain is
+ * caught there; lanes that have ended run on with zeros.
  *
  * Round keys of own keys are made in the lanes: SubWord of a word that stands in all four columns
  * is AESENCLAST, since ShiftRows moves nothing there, and its round key is the round constant.
@@ -17,12 +16,9 @@
  */
 #include "mac/cmac_lanes.h"
 
-#include <assert.h>
-
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "mac/lanes_avx512.h"
 
-#define INLINE static inline __attribute__((always_inline))
 #define ROUNDS_MAX 14
 #define VECTORS_MAX 4
 #define LANES POS_CMAC_LANES_AVX512
@@ -38,20 +34,15 @@ typedef struct group {
     __mmask16 is_whole[VECTORS_MAX]; /* lanes whose last block is whole: K1, not K2 */
 } group;
 
-INLINE __m128i loaded(const uint8_t *from)
-{
-    return _mm_loadu_si128((const __m128i *)(const void *)from);
-}
-
 /* Double words of lanes 4v to 4v + 3, each in all columns of its own block. */
-INLINE __m512i spread(__m512i values, unsigned vector)
+POS_INLINE __m512i spread(__m512i values, unsigned vector)
 {
     const __m512i first = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
     const __m512i places = _mm512_add_epi32(first, _mm512_set1_epi32((int)(4 * vector)));
     return _mm512_permutexvar_epi32(places, values);
 }
 
-INLINE void measure(group *into, const pos_cmac_lanes *lanes, unsigned vectors)
+POS_INLINE void measure(group *into, const pos_mac_lanes *lanes, unsigned vectors)
 {
     const __m512i zero = _mm512_setzero_si512();
     const __m512i fifteen = _mm512_set1_epi32(15);
@@ -82,50 +73,11 @@ INLINE void measure(group *into, const pos_cmac_lanes *lanes, unsigned vectors)
     into->full_min = _mm512_mask_reduce_min_epu32(there, full);
 }
 
-/* A block each of four lanes. */
-INLINE __m512i four_blocks(const uint8_t *const *from, size_t offset)
-{
-    __m512i blocks = _mm512_castsi128_si512(loaded(from[0] + offset));
-    blocks = _mm512_mask_broadcast_i32x4(blocks, 0x00f0, loaded(from[1] + offset));
-    blocks = _mm512_mask_broadcast_i32x4(blocks, 0x0f00, loaded(from[2] + offset));
-    return _mm512_mask_broadcast_i32x4(blocks, 0xf000, loaded(from[3] + offset));
-}
-
-/* Where each lane's block stands, and which of its bytes there are. */
-typedef struct ends {
-    uint32_t offsets[LANES];
-    uint32_t masks[LANES];
-} ends;
-
-INLINE void find_ends(ends *into, __m512i sizes, uint32_t offset)
-{
-    const __m512i begin = _mm512_min_epu32(sizes, _mm512_set1_epi32((int)offset));
-    const __m512i left = _mm512_min_epu32(_mm512_sub_epi32(sizes, begin), _mm512_set1_epi32(16));
-    const __m512i one = _mm512_set1_epi32(1);
-    _mm512_storeu_si512((void *)into->offsets, begin);
-    _mm512_storeu_si512((void *)into->masks, _mm512_sub_epi32(_mm512_sllv_epi32(one, left), one));
-}
-
-/* What is left of the block of each of four lanes, and zeros behind it. */
-INLINE __m512i four_ends(const uint8_t *const *from, const ends *at, unsigned vector)
-{
-    __m128i blocks[4];
-#pragma GCC unroll 4
-    for (unsigned lane = 0; lane < 4; lane++) {
-        const unsigned index = 4 * vector + lane;
-        blocks[lane] = _mm_maskz_loadu_epi8((__mmask16)at->masks[index],
-                                            from[index] + at->offsets[index]);
-    }
-    const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(blocks[0]), blocks[1], 1);
-    const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(blocks[2]), blocks[3], 1);
-    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-}
-
 /*
  * K1 or K2 from L, E of zeros: doubled once in GF(2^128) where `is_once`, else twice. What falls out
  * at the top, one bit or two, comes back times 87.
  */
-INLINE __m512i doubled(__m512i blocks, __mmask16 is_once)
+POS_INLINE __m512i doubled(__m512i blocks, __mmask16 is_once)
 {
     const __m512i reversed = _mm512_broadcast_i32x4(
         _mm_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
@@ -142,7 +94,7 @@ INLINE __m512i doubled(__m512i blocks, __mmask16 is_once)
 }
 
 /* One AES of every register. Round keys of register v: keys[round * stride + v * step]. */
-INLINE void encipher(const __m512i *keys, unsigned rounds, unsigned step, unsigned vectors,
+POS_INLINE void encipher(const __m512i *keys, unsigned rounds, unsigned step, unsigned vectors,
                      __m512i *states)
 {
     const unsigned stride = step == 0 ? 1 : vectors;
@@ -162,33 +114,33 @@ INLINE void encipher(const __m512i *keys, unsigned rounds, unsigned step, unsign
 }
 
 /* The blocks that are whole and not last in every lane. */
-INLINE void chain_plain(const group *from, const __m512i *keys, unsigned rounds, unsigned step,
+POS_INLINE void chain_plain(const group *from, const __m512i *keys, unsigned rounds, unsigned step,
                         unsigned vectors, __m512i *states)
 {
     for (size_t block = 0; block < from->full_min; block++) {
 #pragma GCC unroll 4
         for (unsigned v = 0; v < vectors; v++) {
             states[v] =
-                _mm512_xor_si512(states[v], four_blocks(from->data + 4 * v, 16 * block));
+                _mm512_xor_si512(states[v], pos_four_blocks(from->data + 4 * v, 16 * block));
         }
         encipher(keys, rounds, step, vectors, states);
     }
 }
 
 /* The rest, in which lanes end; `subkeys` are each lane's own. */
-INLINE void chain_ending(const group *from, const __m512i *keys, unsigned rounds, unsigned step,
+POS_INLINE void chain_ending(const group *from, const __m512i *keys, unsigned rounds, unsigned step,
                          unsigned vectors, const __m512i *subkeys, __m512i *states,
                          __m512i *macs)
 {
     for (uint32_t block = from->full_min; block <= from->full_max; block++) {
         const __m512i now = _mm512_set1_epi32((int)block);
-        ends at;
+        pos_ends at;
         __mmask16 is_last[VECTORS_MAX];
-        find_ends(&at, from->sizes, 16 * block);
+        pos_find_ends(&at, from->sizes, 16 * block);
 #pragma GCC unroll 4
         for (unsigned v = 0; v < vectors; v++) {
             is_last[v] = _mm512_cmpeq_epi32_mask(from->full[v], now);
-            states[v] = _mm512_xor_si512(states[v], four_ends(from->data, &at, v));
+            states[v] = _mm512_xor_si512(states[v], pos_four_ends(from->data, &at, v));
             states[v] = _mm512_mask_xor_epi32(states[v], is_last[v], states[v], subkeys[v]);
         }
         encipher(keys, rounds, step, vectors, states);
@@ -199,24 +151,17 @@ INLINE void chain_ending(const group *from, const __m512i *keys, unsigned rounds
     }
 }
 
-INLINE void put(const pos_cmac_lanes *lanes, const __m512i *macs, unsigned vectors)
+POS_INLINE void put(const pos_mac_lanes *lanes, const __m512i *macs, unsigned vectors)
 {
 #pragma GCC unroll 4
     for (unsigned v = 0; v < vectors; v++) {
-        const __m128i blocks[4] = {
-            _mm512_castsi512_si128(macs[v]), _mm512_extracti32x4_epi32(macs[v], 1),
-            _mm512_extracti32x4_epi32(macs[v], 2), _mm512_extracti32x4_epi32(macs[v], 3)};
-#pragma GCC unroll 4
-        for (unsigned lane = 0; lane < 4; lane++) {
-            if (4 * v + lane >= lanes->count) return;
-            uint8_t *to = lanes->macs_out[4 * v + lane];
-            _mm_storeu_si128((__m128i *)(void *)to, blocks[lane]);
-        }
+        if (4 * v >= lanes->count) return;
+        pos_put_four(lanes->macs_out + 4 * v, lanes->count - 4 * v, macs[v]);
     }
 }
 
 /* Whole lanes under keys that stand ready; `subkeys` hold K1 or K2, and the padding. */
-INLINE void compute(const pos_cmac_lanes *lanes, const group *from, const __m512i *keys,
+POS_INLINE void compute(const pos_mac_lanes *lanes, const group *from, const __m512i *keys,
                     unsigned rounds, unsigned step, unsigned vectors, const __m512i *subkeys)
 {
     __m512i states[VECTORS_MAX];
@@ -232,16 +177,16 @@ INLINE void compute(const pos_cmac_lanes *lanes, const group *from, const __m512
 }
 
 /* ---- one key for all lanes ------------------------------------------------------------------------ */
-INLINE void compute_shared(const pos_cmac_key *key, unsigned rounds,
-                           const pos_cmac_lanes *lanes, unsigned vectors)
+POS_INLINE void compute_shared(const pos_cmac_key *key, unsigned rounds,
+                           const pos_mac_lanes *lanes, unsigned vectors)
 {
     __m512i keys[ROUNDS_MAX + 1];
 #pragma GCC unroll 15
     for (unsigned round = 0; round <= rounds; round++) {
-        keys[round] = _mm512_broadcast_i32x4(loaded(key->aes.round_keys[round]));
+        keys[round] = _mm512_broadcast_i32x4(pos_loaded(key->aes.round_keys[round]));
     }
-    const __m512i whole = _mm512_broadcast_i32x4(loaded(key->whole));
-    const __m512i padded = _mm512_broadcast_i32x4(loaded(key->padded));
+    const __m512i whole = _mm512_broadcast_i32x4(pos_loaded(key->whole));
+    const __m512i padded = _mm512_broadcast_i32x4(pos_loaded(key->padded));
     group from;
     __m512i subkeys[VECTORS_MAX];
     measure(&from, lanes, vectors);
@@ -254,7 +199,7 @@ INLINE void compute_shared(const pos_cmac_key *key, unsigned rounds,
 }
 
 #define SHARED(rounds)                                                                  \
-    static void shared_##rounds(const pos_cmac_key *key, const pos_cmac_lanes *lanes) \
+    static void shared_##rounds(const pos_cmac_key *key, const pos_mac_lanes *lanes) \
     {                                                                                   \
         if (lanes->count <= 4) {                                                        \
             compute_shared(key, rounds, lanes, 1);                                      \
@@ -266,7 +211,7 @@ SHARED(10)
 SHARED(12)
 SHARED(14)
 
-void pos_cmac_lanes_shared_avx512(const pos_cmac_key *key, const pos_cmac_lanes *lanes)
+void pos_cmac_lanes_shared_avx512(const pos_cmac_key *key, const pos_mac_lanes *lanes)
 {
     assert(lanes->count >= 1 && lanes->count <= LANES);
     if (key->aes.rounds == 10) {
@@ -281,7 +226,7 @@ void pos_cmac_lanes_shared_avx512(const pos_cmac_key *key, const pos_cmac_lanes 
 
 /* ---- a key of its own for each lane ------------------------------------------------------------------ */
 /* SubWord of double word `column` (turned by a byte where it is RotWord's turn), in all columns. */
-INLINE __m512i substituted(__m512i blocks, unsigned column, bool is_turned, int constant)
+POS_INLINE __m512i substituted(__m512i blocks, unsigned column, bool is_turned, int constant)
 {
     const int first = (int)(0x03020100U + 0x04040404U * column);
     const int turned = (int)(0x00030201U + 0x04040404U * column);
@@ -291,7 +236,7 @@ INLINE __m512i substituted(__m512i blocks, unsigned column, bool is_turned, int 
 }
 
 /* Each word summed with those before it in its block. */
-INLINE __m512i running(__m512i blocks)
+POS_INLINE __m512i running(__m512i blocks)
 {
     blocks = _mm512_xor_si512(blocks, _mm512_bslli_epi128(blocks, 4));
     return _mm512_xor_si512(blocks, _mm512_bslli_epi128(blocks, 8));
@@ -303,13 +248,13 @@ static const uint8_t CONSTANTS[10] = {0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 
  * FIPS 197, 5.2, four words a step; keys[round * vectors + v]. AES-128 is the common one: `zeros_out`,
  * a block of zeros enciphered, is made on the way, while the schedule's shuffles leave AESENC free.
  */
-INLINE void expand_128(const pos_cmac_lanes *lanes, unsigned vectors, __m512i *keys,
+POS_INLINE void expand_128(const pos_mac_lanes *lanes, unsigned vectors, __m512i *keys,
                        __m512i *zeros_out)
 {
     __m512i now[VECTORS_MAX];
 #pragma GCC unroll 4
     for (unsigned v = 0; v < vectors; v++) {
-        now[v] = four_blocks(lanes->keys + 4 * v, 0);
+        now[v] = pos_four_keys(lanes->keys + 4 * v, 0);
         keys[v] = now[v];
         zeros_out[v] = now[v];
     }
@@ -326,11 +271,11 @@ INLINE void expand_128(const pos_cmac_lanes *lanes, unsigned vectors, __m512i *k
     }
 }
 
-INLINE void expand_256(const pos_cmac_lanes *lanes, unsigned vectors, __m512i *keys)
+POS_INLINE void expand_256(const pos_mac_lanes *lanes, unsigned vectors, __m512i *keys)
 {
     for (unsigned v = 0; v < vectors; v++) {
-        keys[v] = four_blocks(lanes->keys + 4 * v, 0);
-        keys[vectors + v] = four_blocks(lanes->keys + 4 * v, 16);
+        keys[v] = pos_four_keys(lanes->keys + 4 * v, 0);
+        keys[vectors + v] = pos_four_keys(lanes->keys + 4 * v, 16);
     }
 #pragma GCC unroll 13
     for (unsigned round = 2; round <= 14; round++) {
@@ -350,7 +295,7 @@ INLINE void expand_256(const pos_cmac_lanes *lanes, unsigned vectors, __m512i *k
  * Six words a step: four stand in `left`, two in the low half of `right`. Two steps are twelve
  * words, three round keys.
  */
-INLINE void step_192(__m512i *left, __m512i *right, int constant)
+POS_INLINE void step_192(__m512i *left, __m512i *right, int constant)
 {
     *left = _mm512_xor_si512(running(*left), substituted(*right, 1, true, constant));
     const __m512i last = _mm512_shuffle_epi32(*left, 0xFF);
@@ -358,12 +303,12 @@ INLINE void step_192(__m512i *left, __m512i *right, int constant)
     *right = _mm512_xor_si512(sums, last);
 }
 
-INLINE void expand_192(const pos_cmac_lanes *lanes, unsigned vectors, __m512i *keys)
+POS_INLINE void expand_192(const pos_mac_lanes *lanes, unsigned vectors, __m512i *keys)
 {
     for (unsigned v = 0; v < vectors; v++) {
-        __m512i left = four_blocks(lanes->keys + 4 * v, 0);
+        __m512i left = pos_four_keys(lanes->keys + 4 * v, 0);
         /* The key's last 8 bytes: its bytes 8 to 23, moved down. */
-        __m512i right = _mm512_bsrli_epi128(four_blocks(lanes->keys + 4 * v, 8), 8);
+        __m512i right = _mm512_bsrli_epi128(pos_four_keys(lanes->keys + 4 * v, 8), 8);
         keys[v] = left;
         for (unsigned step = 0; step < 4; step++) {
             const __m512i before = right;
@@ -377,7 +322,7 @@ INLINE void expand_192(const pos_cmac_lanes *lanes, unsigned vectors, __m512i *k
     }
 }
 
-INLINE void compute_keyed(unsigned rounds, const pos_cmac_lanes *lanes, unsigned vectors,
+POS_INLINE void compute_keyed(unsigned rounds, const pos_mac_lanes *lanes, unsigned vectors,
                           pos_cmac_room *room)
 {
     __m512i *keys = (__m512i *)(void *)room->bytes;
@@ -401,7 +346,7 @@ INLINE void compute_keyed(unsigned rounds, const pos_cmac_lanes *lanes, unsigned
 }
 
 #define KEYED(rounds)                                                              \
-    static void keyed_##rounds(const pos_cmac_lanes *lanes, pos_cmac_room *room) \
+    static void keyed_##rounds(const pos_mac_lanes *lanes, pos_cmac_room *room) \
     {                                                                              \
         if (lanes->count <= 4) {                                                   \
             compute_keyed(rounds, lanes, 1, room);                                 \
@@ -413,7 +358,7 @@ KEYED(10)
 KEYED(12)
 KEYED(14)
 
-void pos_cmac_lanes_keyed_avx512(size_t key_size, const pos_cmac_lanes *lanes, pos_cmac_room *room)
+void pos_cmac_lanes_keyed_avx512(size_t key_size, const pos_mac_lanes *lanes, pos_cmac_room *room)
 {
     assert(lanes->count >= 1 && lanes->count <= LANES);
     if (key_size == 16) {

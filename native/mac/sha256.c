@@ -77,13 +77,25 @@ static void compress_blocks(uint32_t words[8], const uint8_t *blocks, size_t blo
     }
 }
 
-void pos_sha256_begin(pos_sha256_state *state)
+void pos_sha256_begin_words(uint32_t words_out[8])
 {
     /* FIPS 180-4, 5.3.3: the fractions of the square roots of the first 8 primes. */
-    *state = (pos_sha256_state){
-        .words = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-                  0x1f83d9ab, 0x5be0cd19},
-    };
+    static const uint32_t FIRST[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    for (size_t index = 0; index < 8; index++) words_out[index] = FIRST[index];
+}
+
+void pos_sha256_put_words(const uint32_t words[8], uint8_t digest_out[32])
+{
+    for (size_t index = 0; index < 8; index++) {
+        pos_store_u32_be(digest_out + 4 * index, words[index]);
+    }
+}
+
+void pos_sha256_begin(pos_sha256_state *state)
+{
+    pos_zero(state, sizeof *state);
+    pos_sha256_begin_words(state->words);
 }
 
 void pos_sha256_add(pos_sha256_state *state, const void *data, size_t size)
@@ -114,9 +126,7 @@ void pos_sha256_end(pos_sha256_state *state, uint8_t digest_out[32])
     tail[held] = 0x80;
     pos_store_u64_be(tail + tail_size - 8, state->size * 8);
     compress_blocks(state->words, tail, tail_size / 64);
-    for (size_t index = 0; index < 8; index++) {
-        pos_store_u32_be(digest_out + 4 * index, state->words[index]);
-    }
+    pos_sha256_put_words(state->words, digest_out);
     pos_wipe(tail, sizeof tail);
     pos_wipe(state, sizeof *state);
 }

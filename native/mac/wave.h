@@ -10,5 +10,8 @@
  * must fit. Each job's `mac` is written whole: what is past the algorithm's size is zeros.
  */
 void pos_cmac_wave_on(pos_cpu_path path, pos_mac_job *jobs, const uint16_t *indexes, size_t count);
+void pos_hmac_wave_on(pos_cpu_path path, pos_mac_job *jobs, const uint16_t *indexes, size_t count);
+/* sm4-unionpay and sm4-cbc, in any mixture. */
+void pos_sm4_wave_on(pos_cpu_path path, pos_mac_job *jobs, const uint16_t *indexes, size_t count);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "mac/aes.h"
+#include "mac/block.h"
 #include "mac/wave.h"
 
 #define JOBS_MAX 700
@@ -69,13 +70,47 @@ static void make_jobs(uint32_t *seed, size_t count, pos_mac_algorithm algorithm,
     }
 }
 
+static void mix(uint8_t into[16], const uint8_t *from, size_t size)
+{
+    for (size_t byte = 0; byte < size; byte++) into[byte] ^= from[byte];
+}
+
+/* As GB/T 32907's circuit says, a block after the other. */
+static void compute_sm4(const pos_mac_job *job, uint8_t mac_out[16])
+{
+    const bool is_chained = job->algorithm == POS_MAC_SM4_CBC;
+    const size_t size = job->covered_size == 0 ? 16 : (job->covered_size + 15U) / 16 * 16;
+    uint8_t filled[SIZE_MAX_COVERED + 16] = {0};
+    pos_sm4_key key;
+    if (job->covered_size > 0) memcpy(filled, job->covered, job->covered_size);
+    pos_sm4_prepare_on(POS_CPU_PORTABLE, job->key->bytes, &key);
+    memset(mac_out, 0, 16);
+    for (size_t done = 0; done < size; done += 16) {
+        mix(mac_out, filled + done, 16);
+        if (is_chained) pos_sm4_encrypt(&key, mac_out, mac_out);
+    }
+    if (is_chained) return;
+    char hex[33];
+    for (size_t byte = 0; byte < 16; byte++) {
+        snprintf(hex + 2 * byte, 3, "%02X", (unsigned)mac_out[byte]);
+    }
+    pos_sm4_encrypt(&key, (const uint8_t *)hex, mac_out);
+    mix(mac_out, (const uint8_t *)hex + 16, 16);
+    pos_sm4_encrypt(&key, mac_out, mac_out);
+}
+
 static void compute_plainly(const pos_mac_job *job, uint8_t mac_out[POS_MAC_SIZE_MAX])
 {
-    pos_cmac_key key;
-    CHECK(job->algorithm == POS_MAC_AES_CMAC);
     pos_zero(mac_out, POS_MAC_SIZE_MAX);
-    pos_cmac_prepare_on(POS_CPU_PORTABLE, job->key->bytes, job->key->size, &key);
-    pos_cmac(&key, job->covered, job->covered_size, mac_out);
+    if (job->algorithm == POS_MAC_AES_CMAC) {
+        pos_cmac_key key;
+        pos_cmac_prepare_on(POS_CPU_PORTABLE, job->key->bytes, job->key->size, &key);
+        pos_cmac(&key, job->covered, job->covered_size, mac_out);
+    } else if (job->algorithm == POS_MAC_HMAC_SHA256) {
+        pos_hmac_sha256(job->key->bytes, job->key->size, job->covered, job->covered_size, mac_out);
+    } else {
+        compute_sm4(job, mac_out);
+    }
 }
 
 static void check_jobs(size_t count)
@@ -89,8 +124,13 @@ static void check_jobs(size_t count)
 
 static void compute_wave(pos_cpu_path path, const uint16_t *which, size_t count)
 {
-    CHECK(jobs[0].algorithm == POS_MAC_AES_CMAC || count == 0);
-    pos_cmac_wave_on(path, jobs, which, count);
+    if (count == 0 || jobs[0].algorithm == POS_MAC_AES_CMAC) {
+        pos_cmac_wave_on(path, jobs, which, count);
+    } else if (jobs[0].algorithm == POS_MAC_HMAC_SHA256) {
+        pos_hmac_wave_on(path, jobs, which, count);
+    } else {
+        pos_sm4_wave_on(path, jobs, which, count);
+    }
 }
 
 /* ---- sizes and keys ---------------------------------------------------------------------------- */
@@ -128,6 +168,12 @@ static uint8_t key_of_aes(uint32_t *seed, size_t index)
 {
     (void)index;
     return (uint8_t)(16 + 8 * (draw(seed) % 3));
+}
+
+static uint8_t key_of_any(uint32_t *seed, size_t index)
+{
+    (void)index;
+    return (uint8_t)(1 + draw(seed) % 32);
 }
 
 static void check_waves_of(pos_cpu_path path, pos_mac_algorithm algorithm,
@@ -192,6 +238,28 @@ static void test_a_wave_is_its_messages_on_every_path(void)
         check_waves_of((pos_cpu_path)path, POS_MAC_AES_CMAC, key_of_aes);
         check_every_size((pos_cpu_path)path, POS_MAC_AES_CMAC, key_of_aes);
         check_indexes((pos_cpu_path)path, POS_MAC_AES_CMAC, key_of_aes);
+        for (int algorithm = POS_MAC_SM4_UNIONPAY; algorithm <= POS_MAC_SM4_CBC; algorithm++) {
+            check_waves_of((pos_cpu_path)path, (pos_mac_algorithm)algorithm, key_of_16);
+            check_every_size((pos_cpu_path)path, (pos_mac_algorithm)algorithm, key_of_16);
+            check_indexes((pos_cpu_path)path, (pos_mac_algorithm)algorithm, key_of_16);
+        }
+        check_waves_of((pos_cpu_path)path, POS_MAC_HMAC_SHA256, key_of_any);
+        check_every_size((pos_cpu_path)path, POS_MAC_HMAC_SHA256, key_of_any);
+        check_indexes((pos_cpu_path)path, POS_MAC_HMAC_SHA256, key_of_any);
+    }
+}
+
+static void test_both_macs_of_sm4_go_in_one_wave(void)
+{
+    for (int path = POS_CPU_PORTABLE; path <= (int)pos_cpu_path_best(); path++) {
+        uint32_t seed = 12;
+        make_jobs(&seed, JOBS_MAX, POS_MAC_SM4_CBC, any_size, key_of_16);
+        for (size_t index = 0; index < JOBS_MAX; index++) {
+            if (draw(&seed) % 3 == 0) jobs[index].algorithm = POS_MAC_SM4_UNIONPAY;
+        }
+        jobs[0].algorithm = POS_MAC_SM4_CBC;
+        compute_wave((pos_cpu_path)path, NULL, JOBS_MAX);
+        check_jobs(JOBS_MAX);
     }
 }
 
@@ -296,6 +364,7 @@ int main(void)
     uint32_t seed = 1;
     place = guarded_make(&seed);
     test_a_wave_is_its_messages_on_every_path();
+    test_both_macs_of_sm4_go_in_one_wave();
     test_a_wave_gives_the_published_values_on_every_path();
     test_tokens_are_single_cmacs_on_every_path();
     return 0;
