@@ -1,4 +1,4 @@
-"""The constants of SM4's S-box in AES's field, solved for from the two standards' tables and fields.
+"""The constants of SM4's S-box in AES's field, solved for from the standard's table.
 
     python3 tools/sm4_fields.py
 
@@ -127,8 +127,9 @@ def solutions() -> Iterator[Maps]:
     matrix, constant = structure()
     inverses = [inverse(value, AES_FIELD) for value in range(256)]
     for name in names():
-        maps = Maps(after(name, matrix), applied(name, constant), after(matrix, undone(name)),
-                    constant)
+        maps = Maps(
+            after(name, matrix), applied(name, constant), after(matrix, undone(name)), constant
+        )
         for value in range(256):
             inner = inverses[applied(maps.pre, value) ^ maps.before]
             assert applied(maps.post, inner) ^ maps.after == SM4_TABLE[value]
@@ -157,8 +158,10 @@ def main() -> None:
     """Print them all."""
     for maps in solutions():
         aes = around_aes(maps)
-        print(f"GFNI     pre 0x{gfni(maps.pre):016x} ^ {maps.before:02x}   "
-              f"post 0x{gfni(maps.post):016x} ^ {maps.after:02x}")
+        print(
+            f"GFNI     pre 0x{gfni(maps.pre):016x} ^ {maps.before:02x}   "
+            f"post 0x{gfni(maps.post):016x} ^ {maps.after:02x}"
+        )
         for name, table in zip(("low", "high"), digits(aes.pre, aes.before), strict=True):
             print(f"AES-NI   pre {name:4} {table.hex(' ')}")
         for name, table in zip(("low", "high"), digits(aes.post, aes.after), strict=True):

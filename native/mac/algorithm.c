@@ -12,12 +12,14 @@
  * no bytes is one block of zeros (ISO/IEC 9797-1, padding method 1).
  *
  * pos_mac_wave is where the engine's messages come through: kernels that take many messages at once
- * stand behind it (des_wave.c). The functions here are the plain way, and the oracle of the others.
+ * stand behind it (des_wave.c, cmac_wave.c, hmac_wave.c, sm4_wave.c). The functions here are the
+ * plain way, and the oracle of the others.
  */
 #include <assert.h>
 
 #include "mac/block.h"
 #include "mac/des_wave.h"
+#include "mac/wave.h"
 
 #define BLOCK_SIZE_MAX 16
 #define WAVE_MAX POS_DES_WAVE_MAX /* jobs that are sorted by family at a time */
@@ -176,35 +178,38 @@ pos_status pos_mac_compute(pos_mac_algorithm algorithm, const uint8_t *key, size
     return POS_OK;
 }
 
-static bool is_of_des(const pos_mac_job *job)
+/* Algorithms whose messages go through one kernel together. */
+typedef enum family { OF_DES, OF_CMAC, OF_HMAC, OF_SM4, FAMILY_COUNT } family;
+
+static family family_of(const pos_mac_job *job)
 {
-    return job->algorithm == POS_MAC_UNIONPAY_ECB || job->algorithm == POS_MAC_X9_9
-           || job->algorithm == POS_MAC_X9_19;
+    switch ((pos_mac_algorithm)job->algorithm) {
+    case POS_MAC_AES_CMAC: return OF_CMAC;
+    case POS_MAC_HMAC_SHA256: return OF_HMAC;
+    case POS_MAC_SM4_UNIONPAY:
+    case POS_MAC_SM4_CBC: return OF_SM4;
+    default: return OF_DES;
+    }
 }
 
-static void compute_alone(pos_mac_job *job)
-{
-    const pos_slice covered = {.data = job->covered, .size = job->covered_size};
-    pos_zero(job->mac, sizeof job->mac);
-    compute((pos_mac_algorithm)job->algorithm, job->key->bytes, job->key->size, covered, job->mac);
-}
-
-/* At most WAVE_MAX jobs: those of a family go through its kernels together. */
+/* At most WAVE_MAX jobs. */
 static void compute_wave(pos_cpu_path path, pos_mac_job *jobs, size_t count)
 {
-    uint16_t of_des[WAVE_MAX];
-    size_t des_count = 0;
+    uint16_t of[FAMILY_COUNT][WAVE_MAX];
+    size_t counts[FAMILY_COUNT] = {0};
     for (size_t index = 0; index < count; index++) {
-        pos_mac_job *job = &jobs[index];
+        const pos_mac_job *job = &jobs[index];
         assert(job->key != NULL && job->key->usage == POS_KEY_MAK);
         assert(pos_mac_key_fits((pos_mac_algorithm)job->algorithm, job->key->size));
-        if (is_of_des(job)) {
-            of_des[des_count++] = (uint16_t)index;
-        } else {
-            compute_alone(job);
-        }
+        const family its = family_of(job);
+        of[its][counts[its]++] = (uint16_t)index;
     }
-    if (des_count > 0) pos_des_wave_on(path, POS_DES_WAY_COUNT, jobs, of_des, des_count);
+    if (counts[OF_DES] > 0) {
+        pos_des_wave_on(path, POS_DES_WAY_COUNT, jobs, of[OF_DES], counts[OF_DES]);
+    }
+    if (counts[OF_CMAC] > 0) pos_cmac_wave_on(path, jobs, of[OF_CMAC], counts[OF_CMAC]);
+    if (counts[OF_HMAC] > 0) pos_hmac_wave_on(path, jobs, of[OF_HMAC], counts[OF_HMAC]);
+    if (counts[OF_SM4] > 0) pos_sm4_wave_on(path, jobs, of[OF_SM4], counts[OF_SM4]);
 }
 
 void pos_mac_wave_on(pos_cpu_path path, pos_mac_job *jobs, size_t count)

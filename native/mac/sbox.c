@@ -12,8 +12,8 @@
  *   sm4(x) = POST · aes(PRE · x ⊕ 23) ⊕ 3B
  *
  * PRE sends SM4's field (x^8+x^7+x^6+x^5+x^4+x^2+1) to AES's (x^8+x^4+x^3+x+1) after SM4's own input
- * map; POST undoes AES's output map, comes back, and applies SM4's: tools/sm4_fields.py solves for both. A test compares all 256 values
- * of both with the tables of the standards.
+ * map; POST undoes AES's output map, comes back, and applies SM4's. tools/sm4_fields.py solves for
+ * both. A test compares all 256 values of both S-boxes with the tables of the standards.
  */
 #include "mac/sbox.h"
 

@@ -1,8 +1,8 @@
 """The constants of SM4's S-box in C are what the solver finds.
 
 Goal: nobody has to believe a number that stands in native/mac.
-Method: the solver works from the standard's table alone and checks each of its eight answers against
-all 256 values; the sources hold the numbers of one of them, all of the same one.
+Method: the solver works from the standard's table alone and checks each of its eight answers
+against all 256 values; the sources hold the numbers of one of them, all of the same one.
 """
 
 import struct
