@@ -103,6 +103,7 @@ struct pos_front {
     pos_arrival *arrivals;
     size_t arrival_count;
     size_t arrival_taken;
+    bool is_held; /* the stage is full: nothing is read until the journal thread has written */
     uint32_t serial;
     int64_t now_ns; /* monotonic, of this round */
     int64_t checked_ns;

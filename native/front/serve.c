@@ -122,6 +122,7 @@ static void send_replies(pos_front *front)
 /* The arrivals of this round go to the engine; those that find the stage full are held. */
 pos_status front_flush_arrivals(pos_front *front)
 {
+    front->is_held = false;
     while (front->arrival_taken < front->arrival_count) {
         size_t taken = 0;
         const pos_status status = pos_engine_submit_wave(
@@ -134,22 +135,16 @@ pos_status front_flush_arrivals(pos_front *front)
         const pos_status handed = hand_over(front);
         if (handed != POS_OK) return handed;
         if (taken == 0) {
+            front->is_held = true;
             front->counts.held_rounds++;
             return POS_OK;
         }
     }
-    if (front->arrival_taken == front->arrival_count) {
-        pos_wipe(front->arena, front->arena_used); /* requests: track data, PIN blocks */
-        front->arena_used = 0;
-        front->arrival_count = 0;
-        front->arrival_taken = 0;
-    }
+    pos_wipe(front->arena, front->arena_used); /* requests: track data, PIN blocks */
+    front->arena_used = 0;
+    front->arrival_count = 0;
+    front->arrival_taken = 0;
     return POS_OK;
-}
-
-static bool is_held(const pos_front *front)
-{
-    return front->arrival_taken < front->arrival_count;
 }
 
 static pos_status journal_answered(pos_front *front)
@@ -241,7 +236,7 @@ static pos_status connection_event(pos_front *front, uint32_t slot, uint32_t eve
                          || front->arrival_count == ARRIVALS_MAX;
     if (is_full) {
         const pos_status status = front_flush_arrivals(front);
-        if (status != POS_OK || is_held(front)) return status;
+        if (status != POS_OK || front->is_held) return status;
     }
     connection_read(front, slot);
     return POS_OK;
@@ -283,7 +278,7 @@ static pos_status wait_for_events(pos_front *front)
     for (int index = 0; index < count; index++) {
         const pos_status status = one_event(front, &events[index]);
         if (status != POS_OK) return status;
-        if (is_held(front)) break; /* level-triggered: the others will be told again */
+        if (front->is_held) break; /* level-triggered: the others will be told again */
     }
     return POS_OK;
 }
@@ -292,14 +287,14 @@ static bool is_drained(const pos_front *front)
 {
     if (front->drain_ns == 0) return false;
     if (front->now_ns > front->drain_ns) return true;
-    return !is_held(front) && !front->is_writing && !pos_engine_is_staged(front->engine)
+    return !front->is_held && !front->is_writing && !pos_engine_is_staged(front->engine)
            && !pos_engine_is_waiting(front->engine) && connections_open(front) == 0;
 }
 
 static pos_status serve(pos_front *front)
 {
     while (!is_drained(front)) {
-        const bool was_held = is_held(front) && front->is_writing;
+        const bool was_held = front->is_held && front->is_writing;
         pos_status status = was_held ? wait_for_journal(front) : wait_for_events(front);
         if (status == POS_OK) status = front_flush_arrivals(front);
         if (status != POS_OK) return status;

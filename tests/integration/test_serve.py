@@ -114,6 +114,25 @@ def test_many_lines_at_once_each_get_their_own_replies(server: Server) -> None:
         line.close()
 
 
+def test_what_many_lines_sent_at_once_is_one_wave(server: Server) -> None:
+    """All that one poll of the sockets returned, not a wave a connection."""
+    lines = [server.line() for _ in range(40)]
+    terminals = [work(server, line, index) for index, line in enumerate(lines[:4])]
+    assert server.process is not None
+    before = json.loads(server.ask("stat"))["counters"]
+    server.process.send_signal(signal.SIGSTOP)
+    for index, line in enumerate(lines):
+        line.send(terminals[index % 4].sale(1 + index))
+    server.process.send_signal(signal.SIGCONT)
+    for index, line in enumerate(lines):
+        assert terminals[index % 4].open(line.take())[39] == b"00"
+        line.close()
+    after = json.loads(server.ask("stat"))["counters"]
+    assert after["frames"] - before["frames"] == 40
+    assert after["waves"] - before["waves"] <= 3
+    assert after["pages"] - before["pages"] <= 3
+
+
 def test_when_the_stage_is_full_nothing_is_read_and_nothing_is_lost(tmp_path: Path) -> None:
     """Pages of eight entries under six hundred messages in flight: the kernel's buffers wait."""
     shop = Shop(tmp_path, count=10)
