@@ -162,8 +162,8 @@ static bool answer(pos_engine *engine, const pos_slot *slot)
     pos_fault fault = {0};
     if (answer_build_refusal(engine, slot, response, &writer, &fault) != POS_OK) return false;
     if (writer.is_full) return false;
-    return cohort_add(engine, &engine->refusals, slot, writer.data, writer.size, 0, false, 0)
-           == POS_OK;
+    const pos_slice template_ = {.data = writer.data, .size = writer.size};
+    return cohort_add(engine, &engine->refusals, slot, template_, 0, 0) == POS_OK;
 }
 
 void refuse(pos_engine *engine, pos_slot *slot)

@@ -12,98 +12,120 @@
 #include "engine/calendar.h"
 #include "engine/inside.h"
 
-#define VALUES_MAX 24
-#define TEXT_SIZE_MAX 512
+#define TEXT_SIZE_MAX 256
+#define RESULT_ERROR 3U /* of a settlement that was refused */
 
-typedef struct answer_values {
-    pos_answer_value values[VALUES_MAX]; /* ascending by field */
-    size_t count;
-    char text[TEXT_SIZE_MAX]; /* what `values` points into, for what is made here */
-    size_t text_size;
-    const pos_engine *engine;
-    const pos_rule *rule;
-} answer_values;
+/* In the order in which two of them that play in one field are asked: the first that has a value
+ * stands. */
+static const uint8_t ROLES[ANSWER_SOURCE_COUNT] = {
+    [SOURCE_LOCAL_TIME] = POS_ROLE_LOCAL_TIME,
+    [SOURCE_LOCAL_DATE] = POS_ROLE_LOCAL_DATE,
+    [SOURCE_SETTLEMENT_DATE] = POS_ROLE_SETTLEMENT_DATE,
+    [SOURCE_ACQUIRER] = POS_ROLE_ACQUIRER,
+    [SOURCE_RRN] = POS_ROLE_RRN,
+    [SOURCE_AUTH] = POS_ROLE_AUTH,
+    [SOURCE_RESPONSE] = POS_ROLE_RESPONSE,
+    [SOURCE_INSTITUTIONS] = POS_ROLE_INSTITUTIONS,
+    [SOURCE_TOTALS] = POS_ROLE_PRIVATE_48,
+    [SOURCE_BALANCE] = POS_ROLE_BALANCES,
+    [SOURCE_VOUCHER] = POS_ROLE_VOUCHER,
+    [SOURCE_BATCH] = POS_ROLE_BATCH,
+    [SOURCE_PRIVATE_62] = POS_ROLE_PRIVATE_62,
+    [SOURCE_OPERATOR] = POS_ROLE_OPERATOR,
+};
 
-/* The dialect's field for a role where this kind's answer is supplied with it; else 0. */
-static unsigned supplied_field(const answer_values *answer, pos_role role)
+/* ---- which values a kind's answer carries: worked out once a rule -------------------------------- */
+static void plan_make(const pos_engine *engine, const pos_rule *rule, answer_plan *plan)
 {
-    const unsigned field = pos_spec_role_field(answer->engine->spec, role);
-    if (field == 0) return 0;
-    const uint64_t bit = UINT64_C(1) << ((field - 1) % 64);
-    return (answer->rule->supplied[(field - 1) / 64] & bit) != 0 ? field : 0;
-}
-
-/* Adds a value in its place; two roles of one field: the first added stands. */
-static void add_bytes(answer_values *answer, pos_role role, const void *value, size_t size)
-{
-    const unsigned field = supplied_field(answer, role);
-    if (field == 0 || size == 0) return;
-    assert(answer->count < VALUES_MAX);
-    size_t at = answer->count;
-    while (at > 0 && answer->values[at - 1].field > field) at--;
-    if (at > 0 && answer->values[at - 1].field == field) return;
-    for (size_t index = answer->count; index > at; index--) {
-        answer->values[index] = answer->values[index - 1];
+    *plan = (answer_plan){.rule = rule};
+    for (unsigned source = 0; source < ANSWER_SOURCE_COUNT; source++) {
+        const unsigned field = pos_spec_role_field(engine->spec, (pos_role)ROLES[source]);
+        pos_field_facts facts;
+        if (field == 0 || !pos_spec_field(engine->spec, field, &facts)) continue;
+        const uint64_t bit = UINT64_C(1) << ((field - 1) % 64);
+        if ((rule->supplied[(field - 1) / 64] & bit) == 0) continue;
+        size_t at = plan->count;
+        while (at > 0 && plan->steps[at - 1].field > field) at--;
+        for (size_t index = plan->count; index > at; index--) {
+            plan->steps[index] = plan->steps[index - 1];
+        }
+        plan->steps[at] = (answer_step){
+            .field = (uint8_t)field, .source = (uint8_t)source, .size = (uint16_t)facts.size_max};
+        plan->count++;
     }
-    answer->values[at] = (pos_answer_value){
-        .field = (uint8_t)field, .value = value, .size = (uint32_t)size};
-    answer->count++;
 }
 
-static char *room(answer_values *answer, size_t size)
+/* Rules are few, and a slot of the table that two of them share is worked out again. */
+static const answer_plan *plan_of(pos_engine *engine, const pos_rule *rule)
 {
-    assert(answer->text_size + size <= TEXT_SIZE_MAX);
-    char *text = answer->text + answer->text_size;
-    answer->text_size += size;
-    return text;
+    answer_plan *plan = &engine->answer_plans[(uintptr_t)rule / sizeof *rule % ANSWER_PLANS];
+    if (plan->rule != rule) plan_make(engine, rule, plan);
+    return plan;
 }
 
-static void add_number(answer_values *answer, pos_role role, uint64_t number, size_t digits)
+void answer_forget_plans(pos_engine *engine)
 {
-    char *text = room(answer, digits);
-    pos_ascii_from_number(number, text, digits);
-    add_bytes(answer, role, text, digits);
+    for (size_t index = 0; index < ANSWER_PLANS; index++) engine->answer_plans[index].rule = NULL;
 }
 
-static void add_text(answer_values *answer, pos_role role, const char *text)
+/* ---- the clock of a wave, as terminals show it ------------------------------------------------------ */
+void answer_set_clock(pos_engine *engine)
+{
+    answer_clock *clock = &engine->answer_clock;
+    const calendar_instant now =
+        calendar_of(engine->now_ns, engine->zone_offset_minute, engine->cutover_minute);
+    const uint64_t date = (uint64_t)now.year * 10000 + now.month * 100 + now.day;
+    const uint64_t time = now.hour * 10000 + now.minute * 100 + now.second;
+    const uint64_t business =
+        (uint64_t)now.business_year * 10000 + now.business_month * 100 + now.business_day;
+    clock->year = now.year;
+    clock->month = now.month;
+    pos_ascii_from_number(date * 1000000 + time, clock->local, sizeof clock->local);
+    pos_ascii_from_number(business, clock->business, sizeof clock->business);
+}
+
+/* A role's field of the spec may be MMDD, YYMMDD or more: its size says which. */
+static pos_slice date_of(const char date[8], size_t size)
+{
+    const bool is_form = size == 4 || size == 6 || size == 8;
+    return (pos_slice){.data = (const uint8_t *)date + 8 - (is_form ? size : 0),
+                       .size = is_form ? size : 0};
+}
+
+/* ISO 8583:1993 and later hold date and time in field 12: YYMMDDhhmmss. */
+static pos_slice time_of(const answer_clock *clock, size_t size)
+{
+    const bool is_form = size == 6 || size == 12;
+    return (pos_slice){.data = (const uint8_t *)clock->local + 14 - (is_form ? size : 0),
+                       .size = is_form ? size : 0};
+}
+
+/* ---- values ------------------------------------------------------------------------------------------- */
+static pos_slice text_of(const char *text)
 {
     size_t size = 0;
     while (text[size] != '\0') size++;
-    add_bytes(answer, role, text, size);
+    return (pos_slice){.data = (const uint8_t *)text, .size = size};
 }
 
-/* A role's field of the spec may be MMDD or YYMMDD: its size says which. */
-static void add_date(answer_values *answer, pos_role role, unsigned year, unsigned month,
-                     unsigned day)
+static pos_slice chars_of(const char *text, size_t size)
 {
-    pos_field_facts facts;
-    const unsigned field = supplied_field(answer, role);
-    if (field == 0 || !pos_spec_field(answer->engine->spec, field, &facts)) return;
-    const uint64_t month_day = month * 100 + day;
-    if (facts.size_max == 4) add_number(answer, role, month_day, 4);
-    if (facts.size_max == 6) add_number(answer, role, year % 100 * 10000 + month_day, 6);
-    if (facts.size_max == 8) add_number(answer, role, year * 10000 + month_day, 8);
+    return (pos_slice){.data = (const uint8_t *)text, .size = size};
 }
 
-static void add_times(answer_values *answer)
+/* Room for texts that are made here. */
+typedef struct answer_room {
+    char *text;
+    size_t size;
+} answer_room;
+
+static char *take_room(answer_room *room, size_t size)
 {
-    const pos_engine *engine = answer->engine;
-    const calendar_instant now =
-        calendar_of(engine->now_ns, engine->zone_offset_minute, engine->cutover_minute);
-    const uint64_t clock = now.hour * 10000 + now.minute * 100 + now.second;
-    pos_field_facts facts;
-    const unsigned field = supplied_field(answer, POS_ROLE_LOCAL_TIME);
-    if (field != 0 && pos_spec_field(engine->spec, field, &facts)) {
-        /* ISO 8583:1993 and later hold date and time in field 12: YYMMDDhhmmss. */
-        const uint64_t date = (uint64_t)(now.year % 100 * 10000 + now.month * 100 + now.day);
-        if (facts.size_max == 6) add_number(answer, POS_ROLE_LOCAL_TIME, clock, 6);
-        if (facts.size_max == 12) {
-            add_number(answer, POS_ROLE_LOCAL_TIME, date * 1000000 + clock, 12);
-        }
-    }
-    add_date(answer, POS_ROLE_LOCAL_DATE, now.year, now.month, now.day);
-    add_date(answer, POS_ROLE_SETTLEMENT_DATE, now.business_year, now.business_month,
-             now.business_day);
+    assert(size <= room->size);
+    char *text = room->text;
+    room->text += size;
+    room->size -= size;
+    return text;
 }
 
 static void write_side(char *text, const pos_totals_side *side, unsigned result)
@@ -116,102 +138,151 @@ static void write_side(char *text, const pos_totals_side *side, unsigned result)
     pos_ascii_from_number(result, text + 30, 1);
 }
 
-/* Settle: our totals of both card classes, with the result digit of each. */
-static void add_totals(answer_values *answer, const answer_sources *sources)
-{
-    if (sources->slot->request.kind != POS_KIND_SETTLE) return;
-    const pos_decision *decision = sources->decision;
-    char *text = room(answer, 62);
-    write_side(text, &decision->totals.domestic, decision->result_domestic);
-    write_side(text + 31, &decision->totals.foreign, decision->result_foreign);
-    add_bytes(answer, POS_ROLE_PRIVATE_48, text, 62);
-}
-
-/* Settle refused: its answer has no field 39, so the result digits say error; whoever asked proved
- * nothing, and is told no totals. */
-static void add_totals_error(answer_values *answer)
+/*
+ * Settle: our totals of both card classes, with the result digit of each. Refused: its answer has no
+ * field 39, so the result digits say error; whoever asked proved nothing, and is told no totals.
+ */
+static pos_slice totals_of(const answer_sources *sources, answer_room *room)
 {
     static const pos_totals_side nothing;
-    char *text = room(answer, 62);
-    write_side(text, &nothing, 3);
-    write_side(text + 31, &nothing, 3);
-    add_bytes(answer, POS_ROLE_PRIVATE_48, text, 62);
+    if (sources->slot->rule->kind != POS_KIND_SETTLE) return (pos_slice){0};
+    const pos_decision *decision = sources->decision;
+    char *text = take_room(room, 62);
+    write_side(text, decision != NULL ? &decision->totals.domestic : &nothing,
+               decision != NULL ? decision->result_domestic : RESULT_ERROR);
+    write_side(text + 31, decision != NULL ? &decision->totals.foreign : &nothing,
+               decision != NULL ? decision->result_foreign : RESULT_ERROR);
+    return chars_of(text, 62);
 }
 
 /* Account type 10, amount type 02 (available), currency, sign, twelve digits. */
-static void add_balance(answer_values *answer, const answer_sources *sources)
+static pos_slice balance_of(const answer_sources *sources, answer_room *room)
 {
-    const pos_request *request = &sources->slot->request;
-    if (request->kind != POS_KIND_BALANCE) return;
-    if (sources->decision->outcome != POS_OUTCOME_APPROVED) return;
-    const int64_t balance = sources->decision->balance_minor;
-    char *text = room(answer, 20);
+    const pos_decision *decision = sources->decision;
+    if (sources->slot->request.kind != POS_KIND_BALANCE) return (pos_slice){0};
+    if (decision->outcome != POS_OUTCOME_APPROVED) return (pos_slice){0};
+    const int64_t balance = decision->balance_minor;
+    char *text = take_room(room, 20);
     pos_copy(text, "1002", 4);
     pos_ascii_from_number(sources->slot->terminal->currency, text + 4, 3);
     text[7] = balance < 0 ? 'D' : 'C';
     pos_ascii_from_number((uint64_t)(balance < 0 ? -balance : balance), text + 8, 12);
-    add_bytes(answer, POS_ROLE_BALANCES, text, 20);
+    return chars_of(text, 20);
 }
 
 /* QR: the voucher that a later void or refund names: business date and reference number. */
-static void add_voucher(answer_values *answer, const answer_sources *sources)
+static pos_slice voucher_of(const pos_engine *engine, const answer_sources *sources,
+                            answer_room *room)
 {
-    const pos_request *request = &sources->slot->request;
-    if ((request->flags & POS_FLAG_QR) == 0) return;
-    if (sources->decision->outcome != POS_OUTCOME_APPROVED) return;
-    const calendar_instant now =
-        calendar_of(answer->engine->now_ns, answer->engine->zone_offset_minute,
-                    answer->engine->cutover_minute);
-    char *text = room(answer, 25);
+    if ((sources->slot->request.flags & POS_FLAG_QR) == 0) return (pos_slice){0};
+    if (sources->decision->outcome != POS_OUTCOME_APPROVED) return (pos_slice){0};
+    char *text = take_room(room, 25);
     pos_copy(text, "A4020", 5);
-    const uint64_t date =
-        (uint64_t)now.business_year * 10000 + now.business_month * 100 + now.business_day;
-    pos_ascii_from_number(date, text + 5, 8);
+    pos_copy(text + 5, engine->answer_clock.business, 8);
     pos_copy(text + 13, sources->rrn, 12);
-    add_bytes(answer, POS_ROLE_VOUCHER, text, 25);
+    return chars_of(text, 25);
 }
 
 /* Sign-on answers with the batch that it opened: the terminal takes 60.2 from here. */
-static void add_batch(answer_values *answer, const answer_sources *sources)
+static pos_slice batch_of(const answer_sources *sources, answer_room *room)
 {
     const pos_request *request = &sources->slot->request;
-    if (request->kind != POS_KIND_SIGN_ON) return;
-    char *text = room(answer, 11);
+    if (request->kind != POS_KIND_SIGN_ON) return (pos_slice){0};
+    char *text = take_room(room, 11);
     pos_ascii_from_number(request->type, text, 2);
     pos_ascii_from_number(sources->decision->batch, text + 2, 6);
     pos_ascii_from_number(request->network, text + 8, 3);
-    add_bytes(answer, POS_ROLE_BATCH, text, 11);
+    return chars_of(text, 11);
+}
+
+/* What a refusal says: the time, its response, and that nothing was settled. */
+static pos_slice refusal_value(const pos_engine *engine, const answer_sources *sources,
+                               const answer_step *step, answer_room *room)
+{
+    switch ((answer_source)step->source) {
+    case SOURCE_LOCAL_TIME: return time_of(&engine->answer_clock, step->size);
+    case SOURCE_LOCAL_DATE: return date_of(engine->answer_clock.local, step->size);
+    case SOURCE_SETTLEMENT_DATE: return date_of(engine->answer_clock.business, step->size);
+    case SOURCE_RESPONSE: return chars_of(sources->response, 2);
+    case SOURCE_TOTALS: return totals_of(sources, room);
+    default: return (pos_slice){0};
+    }
+}
+
+/* Size 0: this message's answer has none. */
+static pos_slice value_of(const pos_engine *engine, const answer_sources *sources,
+                          const answer_step *step, answer_room *room)
+{
+    const pos_decision *decision = sources->decision;
+    const pos_policy_names *names = engine->names;
+    if (decision == NULL) return refusal_value(engine, sources, step, room);
+    switch ((answer_source)step->source) {
+    case SOURCE_ACQUIRER: return text_of(names->acquirer);
+    case SOURCE_RRN: return chars_of(sources->rrn, 12);
+    case SOURCE_AUTH:
+        if (decision->auth[0] == ' ' || decision->auth[0] == '\0') return (pos_slice){0};
+        return chars_of(decision->auth, sizeof decision->auth);
+    case SOURCE_INSTITUTIONS: return text_of(names->institutions);
+    case SOURCE_BALANCE: return balance_of(sources, room);
+    case SOURCE_VOUCHER: return voucher_of(engine, sources, room);
+    case SOURCE_BATCH: return batch_of(sources, room);
+    case SOURCE_PRIVATE_62:
+        return (pos_slice){.data = sources->private_62, .size = sources->private_62_size};
+    case SOURCE_OPERATOR: return text_of(names->organization);
+    default: return refusal_value(engine, sources, step, room);
+    }
+}
+
+/* The values of an answer, ascending by field; their count. */
+static size_t values_of(pos_engine *engine, const answer_sources *sources, answer_room *room,
+                        pos_answer_value values[ANSWER_SOURCE_COUNT])
+{
+    size_t count = 0;
+    const answer_plan *plan = plan_of(engine, sources->slot->rule);
+    for (size_t index = 0; index < plan->count; index++) {
+        const answer_step *step = &plan->steps[index];
+        if (count > 0 && values[count - 1].field == step->field) continue;
+        const pos_slice value = value_of(engine, sources, step, room);
+        if (value.size == 0) continue;
+        values[count++] = (pos_answer_value){
+            .field = step->field, .value = value.data, .size = (uint32_t)value.size};
+    }
+    return count;
+}
+
+static bool is_signed(const pos_slot *slot)
+{
+    return slot->rule->answer_has_mac && slot->key != NULL;
+}
+
+pos_status answer_make(pos_engine *engine, const answer_sources *sources, pos_writer *template_,
+                       pos_writer *reply, size_t *covered_size_out, size_t *mac_size_out,
+                       pos_fault *fault_out)
+{
+    assert(engine != NULL && sources != NULL && template_ != NULL && reply != NULL);
+    assert(sources->slot->rule != NULL && sources->decision != NULL);
+    const pos_slot *slot = sources->slot;
+    char text[TEXT_SIZE_MAX];
+    answer_room room = {.text = text, .size = sizeof text};
+    pos_answer_value values[ANSWER_SOURCE_COUNT];
+    const size_t count = values_of(engine, sources, &room, values);
+    return pos_recipe_answer(engine->recipes, slot->recipe, slot->rule, &slot->message, values,
+                             count, is_signed(slot), template_, reply, covered_size_out,
+                             mac_size_out, fault_out);
 }
 
 pos_status answer_build(pos_engine *engine, const answer_sources *sources, pos_writer *writer,
                         pos_fault *fault_out)
 {
     assert(engine != NULL && sources != NULL && writer != NULL);
-    assert(sources->slot->rule != NULL && sources->decision != NULL);
+    assert(sources->slot->rule != NULL);
     const pos_slot *slot = sources->slot;
-    const pos_decision *decision = sources->decision;
-    const pos_policy_names *names = pos_policy_names_of(engine->policy);
-    answer_values answer;
-    answer.count = 0;
-    answer.text_size = 0;
-    answer.engine = engine;
-    answer.rule = slot->rule;
-    add_times(&answer);
-    add_text(&answer, POS_ROLE_ACQUIRER, names->acquirer);
-    add_bytes(&answer, POS_ROLE_RRN, sources->rrn, 12);
-    if (decision->auth[0] != ' ' && decision->auth[0] != '\0') {
-        add_bytes(&answer, POS_ROLE_AUTH, decision->auth, sizeof decision->auth);
-    }
-    add_bytes(&answer, POS_ROLE_RESPONSE, decision->response, sizeof decision->response);
-    add_text(&answer, POS_ROLE_INSTITUTIONS, names->institutions);
-    add_totals(&answer, sources);
-    add_balance(&answer, sources);
-    add_voucher(&answer, sources);
-    add_batch(&answer, sources);
-    add_bytes(&answer, POS_ROLE_PRIVATE_62, sources->private_62, sources->private_62_size);
-    add_text(&answer, POS_ROLE_OPERATOR, names->organization);
-    return pos_answer_build(engine->spec, slot->rule, &slot->message, answer.values, answer.count,
-                            slot->rule->answer_has_mac && slot->key != NULL, writer, fault_out);
+    char text[TEXT_SIZE_MAX];
+    answer_room room = {.text = text, .size = sizeof text};
+    pos_answer_value values[ANSWER_SOURCE_COUNT];
+    const size_t count = values_of(engine, sources, &room, values);
+    return pos_answer_build(engine->spec, slot->rule, &slot->message, values, count,
+                            sources->decision != NULL && is_signed(slot), writer, fault_out);
 }
 
 pos_status answer_build_refusal(pos_engine *engine, const pos_slot *slot, const char response[2],
@@ -219,14 +290,6 @@ pos_status answer_build_refusal(pos_engine *engine, const pos_slot *slot, const 
 {
     assert(slot->rule != NULL);
     assert(response[0] != '\0');
-    answer_values answer;
-    answer.count = 0;
-    answer.text_size = 0;
-    answer.engine = engine;
-    answer.rule = slot->rule;
-    add_times(&answer);
-    add_bytes(&answer, POS_ROLE_RESPONSE, response, 2);
-    if (slot->rule->kind == POS_KIND_SETTLE) add_totals_error(&answer);
-    return pos_answer_build(engine->spec, slot->rule, &slot->message, answer.values, answer.count,
-                            false, writer, fault_out);
+    const answer_sources sources = {.slot = slot, .response = response};
+    return answer_build(engine, &sources, writer, fault_out);
 }

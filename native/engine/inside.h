@@ -52,7 +52,9 @@ typedef struct pos_engine_counts {
 typedef struct pos_slot {
     const pos_arrival *arrival;
     const pos_rule *rule;
+    const pos_recipe *recipe;     /* of messages of this shape; NULL: none, which is no fault */
     const pos_terminal *terminal; /* NULL where the roster has none */
+    const pos_terminal_state *ours; /* its state; NULL: none when it was looked for */
     uint32_t terminal_index;
     bool is_old_key;  /* verified under key_old */
     bool has_held;    /* `held` has a key in it, which is to be wiped */
@@ -122,6 +124,45 @@ typedef struct pos_rate {
 #define REPLY_FRAME_MAX 4096U    /* the longest reply with its overhead and MAC */
 #define DOWNLOAD_VALUE_MAX 960U  /* of field 62's 999 */
 
+/* ---- answers: which values a rule's answer carries, and the clock that some of them show -------------- */
+typedef enum answer_source {
+    SOURCE_LOCAL_TIME,
+    SOURCE_LOCAL_DATE,
+    SOURCE_SETTLEMENT_DATE,
+    SOURCE_ACQUIRER,
+    SOURCE_RRN,
+    SOURCE_AUTH,
+    SOURCE_RESPONSE,
+    SOURCE_INSTITUTIONS,
+    SOURCE_TOTALS,
+    SOURCE_BALANCE,
+    SOURCE_VOUCHER,
+    SOURCE_BATCH,
+    SOURCE_PRIVATE_62,
+    SOURCE_OPERATOR,
+    ANSWER_SOURCE_COUNT
+} answer_source;
+
+typedef struct answer_step {
+    uint8_t field;
+    uint8_t source; /* answer_source */
+    uint16_t size;  /* units of the field at most: a date has four, six or eight digits */
+} answer_step;
+
+#define ANSWER_PLANS 64
+
+typedef struct answer_plan {
+    const pos_rule *rule; /* NULL: not worked out */
+    size_t count;
+    answer_step steps[ANSWER_SOURCE_COUNT]; /* ascending by field */
+} answer_plan;
+
+typedef struct answer_clock {
+    unsigned year, month;
+    char local[14];   /* YYYYMMDDhhmmss */
+    char business[8]; /* YYYYMMDD */
+} answer_clock;
+
 /* ---- a message in hand: what is made of it, and not needed after it ---------------------------------- */
 typedef struct sign_on_block {
     uint8_t bytes[160]; /* enciphered keys and check values, as field 62 carries them */
@@ -132,11 +173,13 @@ typedef struct sign_on_block {
 typedef struct settle_work {
     pos_decision decision;
     pos_entry entry;
-    const uint8_t *template_; /* what the reply is filled from */
-    size_t template_size;
+    pos_slice stored;   /* of a repeat: the template that the journal kept */
     size_t kept_offset; /* in scratch: the template as the journal keeps it */
     size_t kept_size;
     size_t request_size; /* in scratch, from 0: the redacted request */
+    size_t reply_size;   /* the reply's body lies behind the cohort's end already; 0: it does not */
+    size_t covered_size; /* of it: what the MAC covers */
+    size_t mac_size;
     uint32_t private_62_size;
     sign_on_block block;
     uint8_t private_62[DOWNLOAD_VALUE_MAX];
@@ -148,10 +191,13 @@ typedef struct pos_keyring pos_keyring;
 struct pos_engine {
     /* loaded, replaced whole by reload */
     pos_spec *spec;
+    pos_recipes *recipes; /* of the spec */
     pos_roster *roster;
     pos_policy *policy;
+    const pos_policy_names *names; /* of the policy */
     pos_download_table *downloads;
     pos_watch *watches; /* one a terminal of the roster */
+    answer_plan answer_plans[ANSWER_PLANS]; /* of rules of the spec */
     /* derived from the master key once */
     uint8_t siv_key[64];
     pos_cmac_key token_key;
@@ -189,6 +235,7 @@ struct pos_engine {
     /* running */
     uint64_t sequence; /* of the last entry staged */
     int64_t now_ns;    /* of the wave in hand */
+    answer_clock answer_clock; /* the same, as terminals show it */
     int64_t commit_counted;
     atomic_llong commit_ns;    /* of the last write, by the journal thread */
     atomic_llong commit_count; /* writes so far */
@@ -224,6 +271,9 @@ void ask_apply(const pos_slot *slot, pos_decision *decision);
 
 /* settle.c: STAGE_FULL leaves everything as it was */
 pos_status settle_one(pos_engine *engine, pos_slot *slot);
+/* Asks for the memory of messages whose turn comes: before the first, and at each one's turn. */
+void settle_begin(pos_engine *engine);
+void settle_ahead(pos_engine *engine, size_t index);
 /* Its steps; those after the first leave a cause in the slot where they fail. */
 pos_status settle_admit(pos_engine *engine, pos_slot *slot);
 void settle_decide(pos_engine *engine, pos_slot *slot, settle_work *work);
@@ -237,13 +287,21 @@ bool settle_note(pos_engine *engine, pos_kind kind, const char reason[2], const 
 /* answer.c */
 typedef struct answer_sources {
     const pos_slot *slot;
-    const pos_decision *decision;
+    const pos_decision *decision; /* NULL: a refusal */
     const char *rrn;              /* 12 characters */
+    const char *response;         /* 2 */
     const uint8_t *private_62;    /* key block or download records */
     uint32_t private_62_size;
-    uint64_t sequence;
 } answer_sources;
-/* A template of the answer into `writer`. Fails: FIELD_*. */
+/* Once a wave: local time and business date as texts. */
+void answer_set_clock(pos_engine *engine);
+/* Another spec is in force. */
+void answer_forget_plans(pos_engine *engine);
+/* A template of the answer, and the body of the reply filled from it. Fails: FIELD_*. */
+pos_status answer_make(pos_engine *engine, const answer_sources *sources, pos_writer *template_,
+                       pos_writer *reply, size_t *covered_size_out, size_t *mac_size_out,
+                       pos_fault *fault_out);
+/* The template alone. */
 pos_status answer_build(pos_engine *engine, const answer_sources *sources, pos_writer *writer,
                         pos_fault *fault_out);
 /* The template of a refusal: echoes and field 39. */
@@ -252,10 +310,16 @@ pos_status answer_build_refusal(pos_engine *engine, const pos_slot *slot, const 
 
 /* reply.c */
 bool cohort_has_room(const pos_engine *engine, const pos_cohort *cohort);
-/* Fills `template_` from the slot's request into a frame of `cohort`. Fails: ENTRY_FORM. */
+/* Where the body of the next reply is written. */
+pos_writer cohort_body(const pos_cohort *cohort);
+/* Makes a frame of the body that was written there. Fails: ENTRY_FORM, ENTRY_OVERSIZE. */
+pos_status cohort_take(pos_engine *engine, pos_cohort *cohort, const pos_slot *slot,
+                       const settle_work *work);
+/* The same of a template, filled from the slot's request. Fails: ENTRY_FORM, ENTRY_OVERSIZE. */
 pos_status cohort_add(pos_engine *engine, pos_cohort *cohort, const pos_slot *slot,
-                      const uint8_t *template_, size_t template_size, uint8_t requirement,
-                      bool is_signed, uint64_t sequence);
+                      pos_slice template_, uint8_t requirement, uint64_t sequence);
+/* What was written and is not taken: it may hold an account number. */
+void cohort_forget_body(pos_cohort *cohort);
 /* Nothing to send: the line is closed, or the message is of a kind that is not answered. */
 void cohort_add_silent(pos_cohort *cohort, uint64_t line, uint64_t sequence, bool is_closing);
 void cohort_drop_last(pos_cohort *cohort);

@@ -25,6 +25,7 @@
 
 typedef struct loaded {
     pos_spec *spec;
+    pos_recipes *recipes;
     pos_roster *roster;
     pos_policy *policy;
     pos_download_table *downloads;
@@ -33,6 +34,7 @@ typedef struct loaded {
 
 static void unload(loaded *images)
 {
+    pos_recipes_close(images->recipes);
     if (images->spec != NULL) pos_spec_close(images->spec);
     if (images->roster != NULL) pos_roster_close(images->roster);
     if (images->policy != NULL) pos_policy_close(images->policy);
@@ -46,6 +48,9 @@ static pos_status load(const pos_engine *engine, const pos_engine_images *from, 
     loaded images = {0};
     pos_status status = POS_OK;
     if (from->spec.size > 0) status = pos_spec_open(from->spec.data, from->spec.size, &images.spec);
+    if (status == POS_OK && images.spec != NULL) {
+        status = pos_recipes_open(images.spec, &images.recipes);
+    }
     if (status == POS_OK && from->roster.size > 0) {
         status = pos_roster_open(from->roster.data, from->roster.size, engine->siv_key,
                                  &images.roster);
@@ -98,11 +103,15 @@ static void swap_in(pos_engine *engine, loaded *images)
     }
     if (images->spec != NULL) {
         old.spec = engine->spec;
+        old.recipes = engine->recipes;
         engine->spec = images->spec;
+        engine->recipes = images->recipes;
+        answer_forget_plans(engine);
     }
     if (images->policy != NULL) {
         old.policy = engine->policy;
         engine->policy = images->policy;
+        engine->names = pos_policy_names_of(images->policy);
     }
     if (images->downloads != NULL) {
         old.downloads = engine->downloads;
@@ -368,7 +377,7 @@ void pos_engine_close(pos_engine *engine)
     if (engine->journal != NULL) pos_journal_close(engine->journal);
     if (engine->state != NULL) pos_state_destroy(engine->state);
     keyring_close(engine);
-    loaded images = {engine->spec, engine->roster, engine->policy, engine->downloads,
+    loaded images = {engine->spec, engine->recipes, engine->roster, engine->policy, engine->downloads,
                      engine->watches};
     unload(&images);
     for (size_t index = 0; index < COHORT_COUNT; index++) {

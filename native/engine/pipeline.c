@@ -54,7 +54,9 @@ static pos_status pass(pos_engine *engine, const pos_arrival *arrivals, size_t c
 
     pos_status status = POS_OK;
     size_t taken = 0;
+    settle_begin(engine);
     while (taken < count && status == POS_OK) {
+        settle_ahead(engine, taken);
         status = settle_one(engine, &engine->slots[taken]);
         if (status != POS_OK) break;
         engine->counts.frames++;
@@ -81,6 +83,7 @@ pos_status pos_engine_submit_wave(pos_engine *engine, const pos_arrival *arrival
     if (engine->is_stopped) return POS_ENGINE_STOPPED;
     cohorts_recycle(engine);
     engine->now_ns = now_ns;
+    answer_set_clock(engine);
     size_t taken = 0;
     while (taken < count) {
         const size_t left = count - taken;

@@ -15,6 +15,13 @@
 
 #include "engine/inside.h"
 
+typedef struct reply_body {
+    size_t size;
+    size_t covered_size;
+    size_t mac_size;
+    uint8_t requirement;
+} reply_body;
+
 static uint32_t after(uint32_t index)
 {
     return (index + 1) % COHORT_COUNT;
@@ -32,60 +39,80 @@ bool cohorts_are_all_used(const pos_engine *engine)
     return after(engine->cohort_open) == engine->cohort_oldest;
 }
 
-/* The body after the room that is left for the overhead, then the overhead before it. */
-static pos_status fill(pos_engine *engine, const pos_slot *slot, const uint8_t *template_,
-                       size_t template_size, uint8_t requirement, uint8_t *at,
-                       pos_pending *pending, size_t *mac_size_out)
+pos_writer cohort_body(const pos_cohort *cohort)
 {
-    pos_writer writer = pos_writer_over(at + POS_FRAME_OVERHEAD_MAX,
-                                        REPLY_FRAME_MAX - POS_FRAME_OVERHEAD_MAX);
-    size_t covered_size = 0;
-    pos_status status = pos_answer_fill(engine->spec, template_, template_size, &slot->message,
-                                        &writer, &covered_size, mac_size_out);
-    if (status != POS_OK) return status;
-    if (writer.is_full) return POS_ENTRY_OVERSIZE;
-    assert(*mac_size_out <= POS_MAC_SIZE_MAX);
+    return pos_writer_over(cohort->arena + cohort->arena_size + POS_FRAME_OVERHEAD_MAX,
+                           REPLY_FRAME_MAX - POS_FRAME_OVERHEAD_MAX);
+}
+
+void cohort_forget_body(pos_cohort *cohort)
+{
+    pos_wipe(cohort->arena + cohort->arena_size, REPLY_FRAME_MAX);
+}
+
+/* The body lies after the room that is left for the overhead; the overhead goes before it. */
+static pos_status frame_body(pos_engine *engine, pos_cohort *cohort, const pos_slot *slot,
+                             const reply_body *body, uint64_t sequence)
+{
+    assert(cohort_has_room(engine, cohort));
+    assert(body->mac_size <= POS_MAC_SIZE_MAX);
+    if (body->mac_size > 0 && (slot->key == NULL || !slot->rule->answer_has_mac)) {
+        return POS_ENTRY_FORM; /* the template promises a MAC that nobody can make */
+    }
     uint8_t overhead[POS_FRAME_OVERHEAD_MAX];
     size_t overhead_size = 0;
-    status = pos_frame_wrap(engine->spec, &slot->frame, requirement, writer.size, overhead,
-                            &overhead_size);
+    const pos_status status = pos_frame_wrap(engine->spec, &slot->frame, body->requirement,
+                                             body->size, overhead, &overhead_size);
     if (status != POS_OK) return status;
     assert(overhead_size <= POS_FRAME_OVERHEAD_MAX);
-    const size_t skipped = POS_FRAME_OVERHEAD_MAX - overhead_size;
-    pos_copy(at + skipped, overhead, overhead_size);
-    pending->frame_offset = (uint32_t)skipped; /* from `at`, for the caller to add to */
-    pending->frame_size = (uint32_t)(overhead_size + writer.size);
-    pending->covered_offset = POS_FRAME_OVERHEAD_MAX;
-    pending->covered_size = (uint32_t)covered_size;
+    const size_t covered_offset = cohort->arena_size + POS_FRAME_OVERHEAD_MAX;
+    const size_t frame_offset = covered_offset - overhead_size;
+    pos_copy(cohort->arena + frame_offset, overhead, overhead_size);
+    pos_pending *pending = &cohort->pendings[cohort->count++];
+    *pending = (pos_pending){
+        .line = slot->arrival->line,
+        .sequence = sequence,
+        .frame_offset = (uint32_t)frame_offset,
+        .frame_size = (uint32_t)(overhead_size + body->size),
+        .covered_offset = (uint32_t)covered_offset,
+        .covered_size = (uint32_t)body->covered_size,
+        .mac_size = (uint8_t)body->mac_size,
+    };
+    if (body->mac_size > 0) {
+        pending->algorithm = slot->terminal->mac_algorithm != POS_MAC_NONE
+                                 ? slot->terminal->mac_algorithm
+                                 : slot->cover.algorithm;
+        pending->output = slot->cover.output;
+        pending->key = *slot->key;
+    }
+    cohort->arena_size = covered_offset + body->size;
     return POS_OK;
 }
 
-pos_status cohort_add(pos_engine *engine, pos_cohort *cohort, const pos_slot *slot,
-                      const uint8_t *template_, size_t template_size, uint8_t requirement,
-                      bool is_signed, uint64_t sequence)
+pos_status cohort_take(pos_engine *engine, pos_cohort *cohort, const pos_slot *slot,
+                       const settle_work *work)
 {
-    assert(cohort_has_room(engine, cohort));
-    assert(!is_signed || slot->key != NULL);
-    pos_pending pending = {.line = slot->arrival->line, .sequence = sequence};
-    size_t mac_size = 0;
-    const pos_status status =
-        fill(engine, slot, template_, template_size, requirement,
-             cohort->arena + cohort->arena_size, &pending, &mac_size);
-    if (status != POS_OK) return status;
-    pending.frame_offset += (uint32_t)cohort->arena_size;
-    pending.covered_offset += (uint32_t)cohort->arena_size;
-    if (mac_size > 0) {
-        if (!is_signed) return POS_ENTRY_FORM; /* the template promises a MAC that nobody can make */
-        pending.mac_size = (uint8_t)mac_size;
-        pending.algorithm = slot->terminal->mac_algorithm != POS_MAC_NONE
-                                ? slot->terminal->mac_algorithm
-                                : slot->cover.algorithm;
-        pending.output = slot->cover.output;
-        pending.key = *slot->key;
-    }
-    cohort->arena_size = pending.frame_offset + pending.frame_size;
-    cohort->pendings[cohort->count++] = pending;
-    return POS_OK;
+    assert(work->reply_size > 0);
+    const reply_body body = {.size = work->reply_size,
+                             .covered_size = work->covered_size,
+                             .mac_size = work->mac_size,
+                             .requirement = work->decision.requirement};
+    return frame_body(engine, cohort, slot, &body, work->entry.sequence);
+}
+
+pos_status cohort_add(pos_engine *engine, pos_cohort *cohort, const pos_slot *slot,
+                      pos_slice template_, uint8_t requirement, uint64_t sequence)
+{
+    pos_writer writer = cohort_body(cohort);
+    reply_body body = {.requirement = requirement};
+    pos_status status = pos_answer_fill(engine->spec, template_.data, template_.size,
+                                        &slot->message, &writer, &body.covered_size,
+                                        &body.mac_size);
+    if (status == POS_OK && writer.is_full) status = POS_ENTRY_OVERSIZE;
+    body.size = writer.size;
+    if (status == POS_OK) status = frame_body(engine, cohort, slot, &body, sequence);
+    if (status != POS_OK) cohort_forget_body(cohort);
+    return status;
 }
 
 void cohort_add_silent(pos_cohort *cohort, uint64_t line, uint64_t sequence, bool is_closing)

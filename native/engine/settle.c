@@ -20,6 +20,11 @@
 #define RRN_SEQUENCE_MODULUS UINT64_C(10000000000)
 #define AUTH_MODULUS UINT64_C(1000000)
 #define BLANK ' '
+#define ENTRIES_A_MESSAGE 2U
+/* How many messages before its turn a message's state is asked for, step by step. */
+#define AHEAD_CELLS 24U
+#define AHEAD_TERMINAL 16U
+#define AHEAD_LISTS 8U
 
 static void blank(char *text, size_t size)
 {
@@ -28,7 +33,7 @@ static void blank(char *text, size_t size)
 
 static void rrn_of(const pos_engine *engine, uint64_t sequence, char rrn_out[12])
 {
-    pos_ascii_from_number(pos_policy_names_of(engine->policy)->shard, rrn_out, RRN_SHARD_DIGITS);
+    pos_ascii_from_number(engine->names->shard, rrn_out, RRN_SHARD_DIGITS);
     pos_ascii_from_number(sequence % RRN_SEQUENCE_MODULUS, rrn_out + RRN_SHARD_DIGITS,
                           RRN_SEQUENCE_DIGITS);
 }
@@ -77,8 +82,7 @@ static pos_cause recall(pos_engine *engine, settle_work *work)
     const pos_status status =
         pos_journal_entry(engine->journal, work->decision.original, &original);
     if (status != POS_OK || original.answer_size == 0) return POS_CAUSE_ANSWER;
-    work->template_ = original.answer;
-    work->template_size = original.answer_size;
+    work->stored = (pos_slice){.data = original.answer, .size = original.answer_size};
     pos_copy(work->entry.rrn, original.rrn, sizeof work->entry.rrn);
     pos_copy(work->entry.response, original.response, sizeof work->entry.response);
     work->decision.requirement = original.requirement; /* the same bytes, its header included */
@@ -90,7 +94,7 @@ static pos_cause recall(pos_engine *engine, settle_work *work)
 static pos_cause write_heap(pos_engine *engine, pos_slot *slot, settle_work *work)
 {
     pos_writer writer = pos_writer_over(engine->scratch, ENTRY_HEAP_MAX);
-    pos_request_redact(engine->spec, slot->rule, &slot->message, &writer);
+    pos_recipe_redact(engine->recipes, slot->recipe, slot->rule, &slot->message, &writer);
     pos_decide_findings(&work->decision, &writer);
     work->request_size = writer.size;
     work->kept_offset = writer.size;
@@ -104,16 +108,16 @@ static pos_cause write_heap(pos_engine *engine, pos_slot *slot, settle_work *wor
         .slot = slot,
         .decision = &work->decision,
         .rrn = work->entry.rrn,
+        .response = work->decision.response,
         .private_62 = work->private_62,
         .private_62_size = work->private_62_size,
-        .sequence = work->entry.sequence,
     };
-    if (answer_build(engine, &sources, &writer, &slot->fault) != POS_OK || writer.is_full) {
-        return POS_CAUSE_ANSWER;
-    }
-    work->template_ = engine->scratch + work->kept_offset;
-    work->template_size = writer.size - work->kept_offset;
-    work->kept_size = work->template_size;
+    pos_writer reply = cohort_body(&engine->cohorts[engine->cohort_open]);
+    const pos_status status = answer_make(engine, &sources, &writer, &reply, &work->covered_size,
+                                          &work->mac_size, &slot->fault);
+    if (status != POS_OK || writer.is_full || reply.is_full) return POS_CAUSE_ANSWER;
+    work->kept_size = writer.size - work->kept_offset;
+    work->reply_size = reply.size;
     return POS_CAUSE_NONE;
 }
 
@@ -128,9 +132,9 @@ static pos_cause forget_keys(pos_engine *engine, pos_slot *slot, settle_work *wo
         .slot = slot,
         .decision = &work->decision,
         .rrn = work->entry.rrn,
+        .response = work->decision.response,
         .private_62 = work->block.kept,
         .private_62_size = work->block.size,
-        .sequence = work->entry.sequence,
     };
     pos_writer writer = pos_writer_over(engine->scratch + work->kept_offset,
                                         ENTRY_HEAP_MAX - work->kept_offset);
@@ -166,12 +170,16 @@ void settle_record(pos_engine *engine, pos_slot *slot, settle_work *work)
 void settle_reply(pos_engine *engine, pos_slot *slot, settle_work *work)
 {
     pos_cohort *cohort = &engine->cohorts[engine->cohort_open];
-    if (work->template_size == 0) {
+    pos_status status = POS_OK;
+    if (work->reply_size > 0) {
+        status = cohort_take(engine, cohort, slot, work);
+    } else if (work->stored.size > 0) {
+        status = cohort_add(engine, cohort, slot, work->stored, work->decision.requirement,
+                            work->entry.sequence);
+    } else {
         cohort_add_silent(cohort, slot->arrival->line, work->entry.sequence, false);
-    } else if (cohort_add(engine, cohort, slot, work->template_, work->template_size,
-                          work->decision.requirement,
-                          slot->rule->answer_has_mac && slot->key != NULL, work->entry.sequence)
-               != POS_OK) {
+    }
+    if (status != POS_OK) {
         slot->cause = POS_CAUSE_ANSWER;
         return;
     }
@@ -180,7 +188,7 @@ void settle_reply(pos_engine *engine, pos_slot *slot, settle_work *work)
 }
 
 /* The entry goes into the open page, and from there into the state. */
-static pos_status stage(pos_engine *engine, pos_entry *entry)
+static pos_status stage(pos_engine *engine, const pos_terminal_state *ours, pos_entry *entry)
 {
     assert(entry->sequence == engine->sequence + 1);
     /* The journal thread may sync only while nothing more is coming: told once a page. */
@@ -197,7 +205,7 @@ static pos_status stage(pos_engine *engine, pos_entry *entry)
     (void)expected;
     engine->sequence = entry->sequence;
     engine->counts.entries++;
-    const pos_status applied = pos_state_apply(engine->state, entry);
+    const pos_status applied = pos_state_apply_for(engine->state, ours, entry);
     assert(applied == POS_OK); /* it was admitted: room was there */
     (void)applied;
     return POS_OK;
@@ -211,7 +219,7 @@ pos_status settle_stage(pos_engine *engine, pos_slot *slot, settle_work *work)
     entry->answer = engine->scratch + work->kept_offset;
     entry->answer_size = (uint32_t)work->kept_size;
     if (entry->answer_size > 0) entry->flags |= POS_FLAG_ANSWERED;
-    const pos_status status = stage(engine, entry);
+    const pos_status status = stage(engine, slot->ours, entry);
     if (status == POS_OK) return POS_OK;
     cohort_drop_last(&engine->cohorts[engine->cohort_open]);
     if (status == POS_ENTRY_OVERSIZE) slot->cause = POS_CAUSE_SIZE;
@@ -251,21 +259,68 @@ static void count_outcome(pos_engine *engine, const pos_slot *slot, const settle
 /* Where a dialect has no batch numbers, the terminal's open batch is meant. */
 static void take_open_batch(const pos_engine *engine, pos_slot *slot)
 {
-    if (pos_spec_role_field(engine->spec, POS_ROLE_BATCH) != 0) return;
-    const pos_terminal_state *ours =
-        pos_state_terminal(engine->state, slot->request.tid, slot->request.mid);
-    if (ours != NULL) slot->request.batch = ours->batch;
+    if (slot->ours == NULL || pos_spec_role_field(engine->spec, POS_ROLE_BATCH) != 0) return;
+    slot->request.batch = slot->ours->batch;
+}
+
+static pos_slot *slot_ahead(const pos_engine *engine, size_t index)
+{
+    if (index >= engine->wave_count) return NULL;
+    pos_slot *slot = &engine->slots[index];
+    return slot->cause == POS_CAUSE_NONE ? slot : NULL;
+}
+
+void settle_ahead(pos_engine *engine, size_t index)
+{
+    pos_slot *slot = slot_ahead(engine, index + AHEAD_CELLS);
+    if (slot != NULL) pos_state_ahead(engine->state, slot->request.tid, slot->request.mid);
+    slot = slot_ahead(engine, index + AHEAD_TERMINAL);
+    if (slot != NULL) {
+        pos_state_ahead_terminal(engine->state, slot->request.tid, slot->request.mid,
+                                 slot->request.batch, slot->request.stan);
+    }
+    slot = slot_ahead(engine, index + AHEAD_LISTS);
+    if (slot != NULL) {
+        slot->ours = pos_state_ahead_lists(engine->state, slot->request.tid, slot->request.mid,
+                                           slot->request.kind);
+    }
+}
+
+/* The first messages of a wave have nobody before them during whose turns they are asked for. */
+void settle_begin(pos_engine *engine)
+{
+    const size_t count = engine->wave_count < AHEAD_CELLS ? engine->wave_count : AHEAD_CELLS;
+    for (size_t index = 0; index < count; index++) {
+        const pos_slot *slot = slot_ahead(engine, index);
+        if (slot != NULL) pos_state_ahead(engine->state, slot->request.tid, slot->request.mid);
+    }
+    for (size_t index = 0; index < count && index < AHEAD_TERMINAL; index++) {
+        const pos_slot *slot = slot_ahead(engine, index);
+        if (slot == NULL) continue;
+        pos_state_ahead_terminal(engine->state, slot->request.tid, slot->request.mid,
+                                 slot->request.batch, slot->request.stan);
+    }
+    for (size_t index = 0; index < count && index < AHEAD_LISTS; index++) {
+        pos_slot *slot = slot_ahead(engine, index);
+        if (slot == NULL) continue;
+        slot->ours = pos_state_ahead_lists(engine->state, slot->request.tid, slot->request.mid,
+                                           slot->request.kind);
+    }
 }
 
 void settle_decide(pos_engine *engine, pos_slot *slot, settle_work *work)
 {
-    work->template_ = NULL;
-    work->template_size = 0;
+    work->stored = (pos_slice){0};
+    work->reply_size = 0;
     work->private_62_size = 0;
     work->block.size = 0; /* a repeat makes no keys, whatever the last message made */
+    /* Found ahead of its turn; where there was none then, a message of this wave may have made it. */
+    if (slot->ours == NULL) {
+        slot->ours = pos_state_terminal(engine->state, slot->request.tid, slot->request.mid);
+    }
     take_open_batch(engine, slot);
-    pos_decide(&slot->request, slot->terminal, engine->state, engine->policy, engine->now_ns,
-               &work->decision);
+    pos_decide_for(&slot->request, slot->terminal, slot->ours, engine->state, engine->policy,
+                   engine->now_ns, &work->decision);
     if (engine->decide != NULL) ask_apply(slot, &work->decision);
 }
 
@@ -299,15 +354,28 @@ static pos_status carry_out(pos_engine *engine, pos_slot *slot, settle_work *wor
     pos_status status = POS_OK;
     if (slot->cause == POS_CAUSE_NONE) settle_reply(engine, slot, work);
     if (slot->cause == POS_CAUSE_NONE) status = settle_stage(engine, slot, work);
-    if (slot->cause == POS_CAUSE_NONE && status == POS_OK) conclude(engine, slot, work);
+    if (slot->cause == POS_CAUSE_NONE && status == POS_OK) {
+        conclude(engine, slot, work);
+    } else {
+        cohort_forget_body(&engine->cohorts[engine->cohort_open]);
+    }
     forget(engine, work);
     return status;
+}
+
+/* A message is one entry and an alarm, or two alarms: where the page cannot take both, it is
+ * committed first, so that an alarm is never lost to the edge of a page. */
+static bool page_has_room(const pos_engine *engine)
+{
+    const uint32_t staged = pos_journal_staged_count(engine->journal);
+    return staged == 0 || staged + ENTRIES_A_MESSAGE <= engine->cohort_entries_max;
 }
 
 pos_status settle_one(pos_engine *engine, pos_slot *slot)
 {
     assert(engine != NULL && slot != NULL);
     if (!cohort_has_room(engine, &engine->refusals)) return POS_STAGE_FULL;
+    if (!page_has_room(engine)) return POS_STAGE_FULL;
     pos_status status = settle_admit(engine, slot);
     if (status != POS_OK) return status;
     if (slot->cause == POS_CAUSE_NONE) status = carry_out(engine, slot, engine->work);
@@ -340,7 +408,7 @@ bool settle_note(pos_engine *engine, pos_kind kind, const char reason[2], const 
     blank(entry.operator_id, sizeof entry.operator_id);
     pos_copy(entry.reason, reason, sizeof entry.reason);
     if (tid != NULL) pos_copy(entry.tid, tid, sizeof entry.tid);
-    if (stage(engine, &entry) != POS_OK) return false;
+    if (stage(engine, NULL, &entry) != POS_OK) return false;
     engine->counts.noted++;
     return true;
 }

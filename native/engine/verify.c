@@ -14,6 +14,7 @@
 
 #define MINUTE_NS INT64_C(60000000000)
 #define TPDU_ORIGIN_OFFSET 3
+#define ROSTER_AHEAD 16U /* messages between asking for a terminal's memory and reading it */
 
 static bool is_from_its_line(const pos_slot *slot)
 {
@@ -47,6 +48,12 @@ static pos_cause judge_terminal(pos_engine *engine, pos_slot *slot)
     return POS_CAUSE_NONE;
 }
 
+static void ahead(const pos_engine *engine, const pos_slot *slot,
+                  void (*ask)(const pos_roster *roster, const char tid[8]))
+{
+    if (slot->cause == POS_CAUSE_NONE) ask(engine->roster, slot->request.tid);
+}
+
 /*
  * Three steps, each over the whole wave, so that the memory which the next one needs is on its way
  * while the others of the wave are looked at: terminal, what is watched of it, its keys.
@@ -54,8 +61,14 @@ static pos_cause judge_terminal(pos_engine *engine, pos_slot *slot)
 void wave_identify(pos_engine *engine, size_t count)
 {
     const pos_terminal *first = pos_roster_at(engine->roster, 0);
-    for (size_t index = 0; index < count; index++) {
-        pos_slot *slot = &engine->slots[index];
+    for (size_t index = 0; index < count + ROSTER_AHEAD; index++) {
+        if (index < count) ahead(engine, &engine->slots[index], pos_roster_ahead);
+        const size_t behind = index - ROSTER_AHEAD / 2;
+        if (index >= ROSTER_AHEAD / 2 && behind < count) {
+            ahead(engine, &engine->slots[behind], pos_roster_ahead_record);
+        }
+        if (index < ROSTER_AHEAD) continue;
+        pos_slot *slot = &engine->slots[index - ROSTER_AHEAD];
         if (slot->cause != POS_CAUSE_NONE) continue;
         slot->terminal = pos_roster_find(engine->roster, slot->request.tid);
         if (slot->terminal == NULL) continue;

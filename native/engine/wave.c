@@ -6,7 +6,6 @@
  */
 #include <assert.h>
 
-#include "engine/calendar.h"
 #include "engine/inside.h"
 
 #define STACK_WIPED 49152
@@ -26,6 +25,8 @@ void wave_cut(pos_engine *engine, const pos_arrival *arrivals, size_t count)
         slot->arrival = &arrivals[index];
         slot->terminal = NULL;
         slot->rule = NULL;
+        slot->recipe = NULL;
+        slot->ours = NULL;
         slot->keys = NULL;
         slot->key = NULL;
         slot->key_old = NULL;
@@ -94,37 +95,42 @@ static bool lacks_mac(const pos_engine *engine, const pos_slot *slot, pos_status
            && slot->fault.field == pos_spec_role_field(engine->spec, POS_ROLE_MAC);
 }
 
+static void fail_form(pos_engine *engine, pos_slot *slot, pos_status status)
+{
+    fail(slot, POS_CAUSE_FORM, status);
+    recover_names(engine, slot);
+}
+
 static void parse_one(pos_engine *engine, pos_slot *slot, char pan[20], size_t *pan_size)
 {
     pos_status status = pos_message_parse(engine->spec, slot->frame.body, slot->frame.body_size,
                                           &slot->message, &slot->fault);
-    const pos_status rule_status = pos_rule_find(engine->spec, &slot->message, &slot->rule);
-    if (status != POS_OK || rule_status != POS_OK) {
-        if (rule_status != POS_OK) {
+    if (status != POS_OK) {
+        if (pos_rule_find(engine->spec, &slot->message, &slot->rule) != POS_OK) {
             slot->rule = pos_rule_of_mti(engine->spec, slot->message.mti);
         }
-        fail(slot, POS_CAUSE_FORM, status != POS_OK ? status : rule_status);
-        recover_names(engine, slot);
+        fail_form(engine, slot, status);
         return;
     }
-    pos_message_mac_cover(engine->spec, &slot->message, &slot->cover);
-    status = pos_rule_check(engine->spec, slot->rule, &slot->message, &slot->fault);
-    if (status != POS_OK) {
-        fail(slot, lacks_mac(engine, slot, status) ? POS_CAUSE_MAC_ABSENT : POS_CAUSE_PRESENCE,
-             status);
-        recover_names(engine, slot);
+    status = pos_recipe_read(engine->recipes, &slot->message, &slot->recipe, &slot->rule,
+                             &slot->cover, &slot->request, pan, pan_size, &slot->fault);
+    if (status == POS_OK) return;
+    if (status == POS_FIELD_RULE) {
+        slot->rule = pos_rule_of_mti(engine->spec, slot->message.mti);
+        fail_form(engine, slot, status);
         return;
     }
-    status = pos_request_read(engine->spec, slot->rule, &slot->message, &slot->request, pan,
-                              pan_size, &slot->fault);
-    if (status != POS_OK) {
-        fail(slot, POS_CAUSE_FACT, status);
-        recover_names(engine, slot);
+    pos_cause cause = POS_CAUSE_FACT;
+    if (status == POS_FIELD_MISSING || status == POS_FIELD_FORBIDDEN
+        || status == POS_MAC_ABSENT) {
+        cause = lacks_mac(engine, slot, status) ? POS_CAUSE_MAC_ABSENT : POS_CAUSE_PRESENCE;
     }
+    fail(slot, cause, status);
+    recover_names(engine, slot);
 }
 
 /* The expiry date becomes one fact and is gone: it is not kept, and decide never sees it. */
-static void judge_expiry(pos_request *request, const calendar_instant *now)
+static void judge_expiry(pos_request *request, const answer_clock *now)
 {
     const unsigned expiry = request->expiry_yymm;
     if ((request->flags & POS_FLAG_EXPIRY) != 0 && expiry != 0) {
@@ -172,8 +178,6 @@ void wave_tokens(pos_engine *engine, size_t count)
 
 void wave_parse(pos_engine *engine, size_t count)
 {
-    const calendar_instant now =
-        calendar_of(engine->now_ns, engine->zone_offset_minute, engine->cutover_minute);
     for (size_t index = 0; index < count; index++) {
         pos_slot *slot = &engine->slots[index];
         engine->pans[index].size = 0;
@@ -181,7 +185,7 @@ void wave_parse(pos_engine *engine, size_t count)
         parse_one(engine, slot, engine->pans[index].digits, &engine->pans[index].size);
         if (slot->cause != POS_CAUSE_NONE) continue;
         slot->request.line = (uint32_t)slot->arrival->line;
-        judge_expiry(&slot->request, &now);
+        judge_expiry(&slot->request, &engine->answer_clock);
     }
 }
 

@@ -19,6 +19,8 @@
 
 #define LENGTH_DIGITS_MAX 9999U
 #define HEADER_REQUIREMENT_BYTE 2U
+#define HEADER_UNIONPAY_SIZE 6U
+#define HEADER_REQUIREMENT_MASK (UINT64_C(0xf) << 24)
 
 /* Bytes of the length itself, by style. */
 static const uint8_t LENGTH_SIZES[POS_LENGTH_STYLE_COUNT] = {
@@ -70,8 +72,18 @@ static uint32_t length_max(uint8_t style)
     return UINT32_MAX;
 }
 
+/* Every nibble is a digit, the requirement's excepted. */
 static bool header_is_unionpay(const uint8_t *header, size_t size)
 {
+    if (size == HEADER_UNIONPAY_SIZE) {
+        /* Six digits more carry out of a nibble just where it was no digit. */
+        const uint64_t sixes = UINT64_C(0x666666666666);
+        const uint64_t carries = UINT64_C(0x1111111111110);
+        const uint64_t nibbles = ((uint64_t)pos_load_u32_be(header) << 16
+                                  | pos_load_u16_be(header + 4))
+                                 & ~HEADER_REQUIREMENT_MASK;
+        return (((nibbles + sixes) ^ nibbles ^ sixes) & carries) == 0;
+    }
     for (size_t nibble = 0; nibble < 2 * size; nibble++) {
         if (nibble == 2 * HEADER_REQUIREMENT_BYTE + 1) continue;
         if (!pos_bcd_is_digits(header, nibble, 1)) return false;
