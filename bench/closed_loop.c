@@ -1,19 +1,25 @@
 /*
  * A closed-loop client, and the echo that is its floor: both in one small program, for bench/serve.py.
  *
- *   closed_loop send PORT CONNECTIONS DEPTH FILE   sends FILE's frames, DEPTH in flight on each line
- *   closed_loop echo                               prints its port, then returns every frame as it came
+ *   closed_loop drive HOME     terminals that sell; reads orders from stdin, one a line:
+ *       sign PORT                           signs every terminal on, and keeps its keys
+ *       sell PORT CONNECTIONS DEPTH COUNT   COUNT sales, DEPTH in flight on each connection
+ *       echo PORT CONNECTIONS DEPTH COUNT   the same frames, to an echo
+ *   closed_loop echo           prints its port, then returns every frame as it came
  *
- * FILE: u32 count, then count times u32 size and the frame (little-endian). Connection c sends the
- * c-th share of them, in order. A reply is a frame of the same kind: u16 length, then so many bytes.
- * Printed at the end: replies, bytes of them, seconds, and round trips in microseconds (p50 p99 max).
- * A round trip begins when its request was handed to the kernel: in a closed loop that says how long
- * one waits at this load, not what latency an offered load would see.
+ * HOME is as bench/engine.py prepares it. Terminals are dealt to connections evenly; each has its
+ * own key, and its sales follow one another on one line. The frames of an order are made, with their
+ * MACs, before its clock starts. Of every reply size, MTI, STAN (in the order of the requests) and
+ * response are looked at while the clock runs; one in a thousand has its MAC recomputed after it.
+ *
+ * Each order answers with a line of JSON: replies, bytes, seconds, CPU seconds of this client, and
+ * round trips in microseconds (p50 p99 max). A round trip begins when its request is handed to the
+ * kernel: in a closed loop that says how long one waits at this load, not what latency an offered
+ * load would see.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,79 +28,89 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUFFER 65536
-#define DEPTH_MAX 1024
+#include "bytes/bytes.h"
+#include "posengine.h"
 
-typedef struct {
+#define MUST(claim)                                             \
+    do {                                                        \
+        if (!(claim)) {                                         \
+            fprintf(stderr, "line %d: %s\n", __LINE__, #claim); \
+            exit(1);                                            \
+        }                                                       \
+    } while (0)
+#define FRAME_MAX 1024
+#define BUFFER 65536U
+#define EVENTS_MAX 512
+#define DEPTH_MAX 1024U
+#define SAMPLE 1000U
+#define SAMPLES_MAX 4096U
+#define WAIT_MS 20000
+
+static const uint8_t TMK[16] = {0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
+                                0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11};
+
+typedef struct terminal {
+    uint8_t mak[16];
+    uint8_t mak_size;
+    uint32_t batch, stan;
+} terminal;
+
+typedef struct line {
     int fd;
     uint32_t next, end; /* frames still to send */
-    uint32_t sent, answered;
-    size_t in_size;
-    uint64_t sent_ns[DEPTH_MAX];
-    unsigned char in[BUFFER];
-} line_t;
+    uint32_t answered;  /* the frame whose reply is next */
+    uint32_t in_size;
+    uint8_t *in;
+    uint64_t *sent_ns; /* by frame, modulo the depth */
+} line;
 
-static unsigned char *corpus;
-static size_t *offsets;
+typedef struct reply_shape {
+    size_t size;
+    size_t body, stan, response, mac; /* offsets in the frame */
+} reply_shape;
 
-static uint64_t now_ns(void)
+static struct {
+    unsigned terminals, sign_on_tid, sign_on_stan;
+    unsigned sale_tid, sale_stan, sale_amount, sale_batch, sale_mac;
+} at;
+static terminal *terminals;
+static uint8_t sign_on[FRAME_MAX], sale[FRAME_MAX];
+static size_t sign_on_size, sale_size;
+static pos_spec *spec;
+static reply_shape shape;
+static uint8_t *frames;
+static size_t frames_size;
+static uint32_t *owners;
+static pos_histogram trips;
+static struct {
+    uint32_t frame;
+    uint8_t reply[FRAME_MAX];
+} samples[SAMPLES_MAX];
+static uint32_t sample_count;
+static line *lines;
+static uint8_t *reply_buffers;
+
+static uint64_t now_ns(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void die(const char *what)
+static uint8_t *load(const char *home, const char *name, size_t *size_out)
 {
-    perror(what);
-    exit(1);
-}
-
-static uint32_t load(const char *path)
-{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", home, name);
     FILE *file = fopen(path, "rb");
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0) die(path);
+    MUST(file != NULL && fseek(file, 0, SEEK_END) == 0);
     const long size = ftell(file);
     rewind(file);
-    corpus = malloc((size_t)size);
-    if (corpus == NULL || fread(corpus, 1, (size_t)size, file) != (size_t)size) die(path);
+    uint8_t *data = malloc((size_t)size + 1);
+    MUST(data != NULL && fread(data, 1, (size_t)size, file) == (size_t)size);
+    data[size] = 0;
     fclose(file);
-    uint32_t count;
-    memcpy(&count, corpus, 4);
-    offsets = malloc((count + 1) * sizeof *offsets);
-    offsets[0] = 4;
-    for (uint32_t index = 0; index < count; index++) {
-        uint32_t frame;
-        memcpy(&frame, corpus + offsets[index], 4);
-        offsets[index + 1] = offsets[index] + 4 + frame;
-    }
-    return count;
-}
-
-static void send_all(int fd, const unsigned char *data, size_t size)
-{
-    while (size > 0) {
-        const ssize_t some = send(fd, data, size, MSG_NOSIGNAL);
-        if (some < 0 && errno != EINTR) die("send");
-        if (some > 0) data += some, size -= (size_t)some;
-    }
-}
-
-/* Sends as many frames as the depth allows, in one call. */
-static void fill(line_t *line, uint32_t depth)
-{
-    static unsigned char out[1 << 20];
-    size_t size = 0;
-    while (line->next < line->end && line->sent - line->answered < depth) {
-        const size_t from = offsets[line->next] + 4;
-        const size_t frame = offsets[line->next + 1] - from;
-        memcpy(out + size, corpus + from, frame);
-        size += frame;
-        line->sent_ns[line->sent % DEPTH_MAX] = now_ns();
-        line->next++;
-        line->sent++;
-    }
-    if (size > 0) send_all(line->fd, out, size);
+    *size_out = (size_t)size;
+    return data;
 }
 
 static int connect_to(uint16_t port)
@@ -102,65 +118,329 @@ static int connect_to(uint16_t port)
     const int fd = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) die("connect");
+    MUST(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     return fd;
 }
 
-static int ascending(const void *left, const void *right)
+static void send_all(int fd, const uint8_t *data, size_t size)
 {
-    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return a < b ? -1 : a > b;
+    while (size > 0) {
+        const ssize_t some = send(fd, data, size, MSG_NOSIGNAL);
+        MUST(some > 0 || errno == EINTR);
+        if (some > 0) data += some, size -= (size_t)some;
+    }
 }
 
-static int client(uint16_t port, uint32_t connections, uint32_t depth, const char *path)
+static void take_exactly(int fd, uint8_t *data, size_t size)
 {
-    const uint32_t count = load(path), share = count / connections;
-    line_t *lines = calloc(connections, sizeof *lines);
-    uint64_t *trips = malloc((size_t)count * sizeof *trips);
-    const int epoll = epoll_create1(0);
-    for (uint32_t index = 0; index < connections; index++) {
-        lines[index].fd = connect_to(port);
-        lines[index].next = index * share;
-        lines[index].end = (index + 1) * share;
-        struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
-        if (epoll_ctl(epoll, EPOLL_CTL_ADD, lines[index].fd, &event) != 0) die("epoll");
+    while (size > 0) {
+        const ssize_t some = recv(fd, data, size, 0);
+        MUST(some > 0);
+        data += some;
+        size -= (size_t)some;
     }
-    const uint64_t began = now_ns();
+}
+
+/* One frame, waited for. */
+static size_t take_frame(int fd, uint8_t *frame)
+{
+    take_exactly(fd, frame, 2);
+    const size_t rest = pos_load_u16_be(frame);
+    MUST(rest + 2 <= FRAME_MAX);
+    take_exactly(fd, frame + 2, rest);
+    return rest + 2;
+}
+
+static void opened(const uint8_t *frame, size_t size, pos_message *message)
+{
+    pos_frame cut;
+    MUST(pos_frame_next(spec, frame, size, &cut) == POS_OK);
+    MUST(pos_message_parse(spec, cut.body, cut.body_size, message, NULL) == POS_OK);
+    MUST(memcmp(message->body + message->fields[39].offset, "00", 2) == 0);
+}
+
+/* ---- keys ------------------------------------------------------------------------------------------ */
+static void take_keys(const uint8_t *frame, size_t size, terminal *ours)
+{
+    pos_message message;
+    pos_key tmk;
+    pos_key_block_layout layout;
+    pos_working_keys keys;
+    uint8_t text[POS_VALUE_SIZE_MAX];
+    opened(frame, size, &message);
+    MUST(pos_key_make(POS_KEY_TMK, POS_CIPHER_DES, TMK, sizeof TMK, NULL, 0, &tmk) == POS_OK);
+    MUST(pos_key_block_layout_of(3, &layout) == POS_OK);
+    MUST(pos_key_block_open(&layout, &tmk, message.body + message.fields[62].offset,
+                            message.fields[62].size, &keys)
+         == POS_OK);
+    ours->mak_size = keys.mak.size;
+    memcpy(ours->mak, keys.mak.bytes, keys.mak.size);
+    MUST(pos_message_value(spec, &message, 60, text) >= 8);
+    ours->batch = (uint32_t)pos_ascii_number(text + 2, 6);
+}
+
+static void sign_all_on(uint16_t port)
+{
+    const int fd = connect_to(port);
+    uint8_t reply[FRAME_MAX];
+    const uint32_t some = 128; /* in flight: less than a connection may have */
+    for (uint32_t first = 0; first < at.terminals; first += some) {
+        const uint32_t end = first + some < at.terminals ? first + some : at.terminals;
+        for (uint32_t index = first; index < end; index++) {
+            pos_ascii_from_number(10000001 + index, (char *)sign_on + at.sign_on_tid, 8);
+            pos_bcd_from_number(++terminals[index].stan, sign_on + at.sign_on_stan, 3);
+            send_all(fd, sign_on, sign_on_size);
+        }
+        for (uint32_t index = first; index < end; index++) {
+            take_keys(reply, take_frame(fd, reply), &terminals[index]);
+        }
+    }
+    close(fd);
+}
+
+static void mac_of(const terminal *ours, const uint8_t *covered, size_t size, uint8_t field[8])
+{
+    uint8_t mac[POS_MAC_SIZE_MAX];
+    size_t mac_size;
+    MUST(pos_mac_compute(POS_MAC_UNIONPAY_ECB, ours->mak, ours->mak_size, covered, size, mac,
+                         &mac_size)
+         == POS_OK);
+    pos_mac_field(mac, POS_MAC_OUTPUT_HEX, field, 8);
+}
+
+static void make_sale(uint8_t *frame, uint32_t owner, size_t body)
+{
+    terminal *ours = &terminals[owner];
+    memcpy(frame, sale, sale_size);
+    pos_ascii_from_number(10000001 + owner, (char *)frame + at.sale_tid, 8);
+    pos_bcd_from_number(ours->stan = ours->stan % 999999 + 1, frame + at.sale_stan, 3);
+    pos_bcd_from_number(100 + ours->stan % 900, frame + at.sale_amount, 6);
+    pos_bcd_from_number(ours->batch, frame + at.sale_batch, 3);
+    mac_of(ours, frame + body, at.sale_mac - body, frame + at.sale_mac);
+}
+
+static size_t body_of(const uint8_t *frame, size_t size)
+{
+    pos_frame cut;
+    MUST(pos_frame_next(spec, frame, size, &cut) == POS_OK);
+    return (size_t)(cut.body - frame);
+}
+
+/* Learns from one sale where STAN, response and MAC lie in an answer: all have the same fields. */
+static void learn(uint16_t port)
+{
+    uint8_t frame[FRAME_MAX], reply[FRAME_MAX];
+    pos_message message;
+    const int fd = connect_to(port);
+    make_sale(frame, 0, body_of(sale, sale_size));
+    send_all(fd, frame, sale_size);
+    const size_t size = take_frame(fd, reply);
+    opened(reply, size, &message);
+    const size_t body = (size_t)(message.body - reply);
+    shape = (reply_shape){.size = size,
+                          .body = body,
+                          .stan = body + message.fields[11].offset,
+                          .response = body + message.fields[39].offset,
+                          .mac = body + message.fields[64].offset};
+    close(fd);
+}
+
+/* ---- an order ----------------------------------------------------------------------------------------- */
+/* Frames by connection, each connection's of its own terminals in turn. */
+static void make_frames(uint32_t connections, uint32_t count)
+{
+    const size_t body = body_of(sale, sale_size);
+    const size_t wanted = (size_t)count * sale_size;
+    if (wanted > frames_size) {
+        free(frames);
+        free(owners);
+        frames = malloc(wanted);
+        owners = malloc(count * sizeof *owners);
+        MUST(frames != NULL && owners != NULL);
+        frames_size = wanted;
+    }
+    const uint32_t share = count / connections;
+    const uint32_t each = at.terminals / connections > 0 ? at.terminals / connections : 1;
+    for (uint32_t index = 0; index < count; index++) {
+        const uint32_t connection = index / share;
+        owners[index] = (connection * each + index % share % each) % at.terminals;
+        make_sale(frames + (size_t)index * sale_size, owners[index], body);
+    }
+}
+
+/* Sends as many frames as the depth allows: they lie one after the other. */
+static void fill(line *ours, uint32_t depth)
+{
+    uint32_t some = depth - (ours->next - ours->answered);
+    if (some > ours->end - ours->next) some = ours->end - ours->next;
+    if (some == 0) return;
+    const uint64_t now = now_ns(CLOCK_MONOTONIC);
+    for (uint32_t index = 0; index < some; index++) {
+        ours->sent_ns[(ours->next + index) % depth] = now;
+    }
+    const uint8_t *from = frames + (size_t)ours->next * sale_size;
+    ours->next += some;
+    send_all(ours->fd, from, some * sale_size);
+}
+
+static void look_at(const uint8_t *reply, size_t size, uint32_t frame, bool is_echo)
+{
+    const uint8_t *request = frames + (size_t)frame * sale_size;
+    if (is_echo) {
+        MUST(size == sale_size && memcmp(reply + at.sale_stan, request + at.sale_stan, 3) == 0);
+        return;
+    }
+    MUST(size == shape.size && reply[shape.body] == 0x02 && reply[shape.body + 1] == 0x10);
+    MUST(memcmp(reply + shape.stan, request + at.sale_stan, 3) == 0);
+    MUST(reply[shape.response] == '0' && reply[shape.response + 1] == '0');
+    if (frame % SAMPLE != 0 || sample_count == SAMPLES_MAX) return;
+    samples[sample_count].frame = frame;
+    memcpy(samples[sample_count++].reply, reply, size);
+}
+
+/* What has come on one line; how many replies. */
+static uint32_t take(line *ours, uint32_t depth, bool is_echo, uint64_t *bytes)
+{
+    const ssize_t got = recv(ours->fd, ours->in + ours->in_size, BUFFER - ours->in_size,
+                             MSG_DONTWAIT);
+    MUST(got != 0);
+    if (got < 0) return 0;
+    const uint64_t now = now_ns(CLOCK_MONOTONIC);
+    *bytes += (uint64_t)got;
+    ours->in_size += (uint32_t)got;
+    uint32_t from = 0, replies = 0;
+    while (ours->in_size - from >= 2) {
+        const uint32_t size = 2u + pos_load_u16_be(ours->in + from);
+        if (ours->in_size - from < size) break;
+        MUST(ours->answered < ours->next);
+        look_at(ours->in + from, size, ours->answered, is_echo);
+        pos_histogram_record(&trips, now - ours->sent_ns[ours->answered % depth]);
+        ours->answered++;
+        replies++;
+        from += size;
+    }
+    memmove(ours->in, ours->in + from, ours->in_size - from);
+    ours->in_size -= from;
+    return replies;
+}
+
+static void check_samples(void)
+{
+    for (uint32_t index = 0; index < sample_count; index++) {
+        uint8_t field[8];
+        const uint8_t *reply = samples[index].reply;
+        mac_of(&terminals[owners[samples[index].frame]], reply + shape.body,
+               shape.mac - shape.body, field);
+        MUST(memcmp(field, reply + shape.mac, 8) == 0);
+    }
+}
+
+static void prepare_lines(int epoll, uint16_t port, uint32_t connections, uint32_t share,
+                          uint32_t depth)
+{
+    lines = calloc(connections, sizeof *lines);
+    reply_buffers = malloc((size_t)connections * BUFFER);
+    MUST(lines != NULL && reply_buffers != NULL);
+    for (uint32_t index = 0; index < connections; index++) {
+        line *ours = &lines[index];
+        *ours = (line){.fd = connect_to(port),
+                       .next = index * share,
+                       .end = (index + 1) * share,
+                       .answered = index * share,
+                       .in = reply_buffers + (size_t)index * BUFFER,
+                       .sent_ns = calloc(depth, sizeof(uint64_t))};
+        struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
+        MUST(ours->sent_ns != NULL && epoll_ctl(epoll, EPOLL_CTL_ADD, ours->fd, &event) == 0);
+    }
+}
+
+static void order(uint16_t port, uint32_t connections, uint32_t depth, uint32_t count,
+                  bool is_echo)
+{
+    const uint32_t share = count / connections;
+    MUST(depth > 0 && depth <= DEPTH_MAX && share > 0);
+    const int epoll = epoll_create1(0);
+    if (!is_echo) make_frames(connections, share * connections); /* an echo gets those of before */
+    prepare_lines(epoll, port, connections, share, depth);
+    memset(&trips, 0, sizeof trips);
+    sample_count = 0;
+    const uint64_t began = now_ns(CLOCK_MONOTONIC), cpu = now_ns(CLOCK_THREAD_CPUTIME_ID);
     for (uint32_t index = 0; index < connections; index++) fill(&lines[index], depth);
     uint32_t answered = 0;
     uint64_t bytes = 0;
     while (answered < share * connections) {
-        struct epoll_event events[256];
-        const int ready = epoll_wait(epoll, events, 256, 20000);
-        if (ready <= 0) die("no replies for twenty seconds");
+        struct epoll_event events[EVENTS_MAX];
+        const int ready = epoll_wait(epoll, events, EVENTS_MAX, WAIT_MS);
+        MUST(ready > 0); /* no replies for twenty seconds */
         for (int event = 0; event < ready; event++) {
-            line_t *line = &lines[events[event].data.u32];
-            const ssize_t got =
-                recv(line->fd, line->in + line->in_size, BUFFER - line->in_size, MSG_DONTWAIT);
-            if (got == 0) die("closed by the server");
-            if (got < 0) continue;
-            line->in_size += (size_t)got;
-            bytes += (uint64_t)got;
-            size_t at = 0;
-            while (line->in_size - at >= 2) {
-                const size_t frame = 2u + ((size_t)line->in[at] << 8 | line->in[at + 1]);
-                if (line->in_size - at < frame) break;
-                at += frame;
-                trips[answered++] = now_ns() - line->sent_ns[line->answered % DEPTH_MAX];
-                line->answered++;
-            }
-            memmove(line->in, line->in + at, line->in_size - at);
-            line->in_size -= at;
-            fill(line, depth);
+            line *ours = &lines[events[event].data.u32];
+            answered += take(ours, depth, is_echo, &bytes);
+            fill(ours, depth);
         }
     }
-    const double seconds = (double)(now_ns() - began) / 1e9;
-    qsort(trips, answered, sizeof *trips, ascending);
-    printf("{\"replies\":%u,\"bytes\":%llu,\"seconds\":%.6f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
-           "\"max_us\":%.1f}\n",
-           answered, (unsigned long long)bytes, seconds, (double)trips[answered / 2] / 1e3,
-           (double)trips[(uint64_t)answered * 99 / 100] / 1e3, (double)trips[answered - 1] / 1e3);
+    const double seconds = (double)(now_ns(CLOCK_MONOTONIC) - began) / 1e9;
+    const double cpu_seconds = (double)(now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu) / 1e9;
+    for (uint32_t index = 0; index < connections; index++) {
+        close(lines[index].fd);
+        free(lines[index].sent_ns);
+    }
+    free(lines);
+    free(reply_buffers);
+    close(epoll);
+    if (!is_echo) check_samples();
+    printf("{\"replies\":%u,\"bytes\":%llu,\"seconds\":%.6f,\"cpu_seconds\":%.6f,"
+           "\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"macs_checked\":%u}\n",
+           answered, (unsigned long long)bytes, seconds, cpu_seconds,
+           (double)pos_histogram_percentile(&trips, 50) / 1e3,
+           (double)pos_histogram_percentile(&trips, 99) / 1e3, (double)trips.value_max / 1e3,
+           sample_count);
+    fflush(stdout);
+}
+
+static void prepare(const char *home)
+{
+    size_t size;
+    char *text = (char *)load(home, "places", &size);
+    MUST(sscanf(text, "%u %u %u %u %u %u %u %u", &at.terminals, &at.sign_on_tid, &at.sign_on_stan,
+                &at.sale_tid, &at.sale_stan, &at.sale_amount, &at.sale_batch, &at.sale_mac)
+         == 8);
+    free(text);
+    uint8_t *data = load(home, "sign_on", &sign_on_size);
+    MUST(sign_on_size <= FRAME_MAX);
+    memcpy(sign_on, data, sign_on_size);
+    free(data);
+    data = load(home, "sale", &sale_size);
+    MUST(sale_size <= FRAME_MAX);
+    memcpy(sale, data, sale_size);
+    free(data);
+    data = load(home, "spec", &size);
+    MUST(pos_spec_open(data, size, &spec) == POS_OK);
+    free(data);
+    terminals = calloc(at.terminals, sizeof *terminals);
+    MUST(terminals != NULL);
+}
+
+static int drive(const char *home)
+{
+    char words[256];
+    prepare(home);
+    while (fgets(words, sizeof words, stdin) != NULL) {
+        unsigned port, connections, depth, count;
+        if (sscanf(words, "sign %u", &port) == 1) {
+            sign_all_on((uint16_t)port);
+            learn((uint16_t)port);
+            printf("{\"terminals\":%u,\"reply_bytes\":%zu}\n", at.terminals, shape.size);
+            fflush(stdout);
+        } else if (sscanf(words, "sell %u %u %u %u", &port, &connections, &depth, &count) == 4) {
+            order((uint16_t)port, connections, depth, count, false);
+        } else if (sscanf(words, "echo %u %u %u %u", &port, &connections, &depth, &count) == 4) {
+            order((uint16_t)port, connections, depth, count, true);
+        } else {
+            fprintf(stderr, "no such order: %s", words);
+            return 2;
+        }
+    }
     return 0;
 }
 
@@ -170,18 +450,16 @@ static _Noreturn void echo(void)
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t size = sizeof address;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 1024) != 0) {
-        die("listen");
-    }
+    MUST(bind(listener, (struct sockaddr *)&address, size) == 0 && listen(listener, 4096) == 0);
     getsockname(listener, (struct sockaddr *)&address, &size);
     printf("%u\n", ntohs(address.sin_port));
     fflush(stdout);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
-    static unsigned char data[BUFFER];
+    static uint8_t data[BUFFER];
     for (;;) {
-        struct epoll_event events[256];
-        const int ready = epoll_wait(epoll, events, 256, -1), yes = 1;
+        struct epoll_event events[EVENTS_MAX];
+        const int ready = epoll_wait(epoll, events, EVENTS_MAX, -1), yes = 1;
         for (int index = 0; index < ready; index++) {
             if (events[index].data.fd == listener) {
                 const int fd = accept(listener, NULL, NULL);
@@ -203,11 +481,8 @@ static _Noreturn void echo(void)
 
 int main(int count, char **words)
 {
-    if (count == 6 && strcmp(words[1], "send") == 0 && atoi(words[4]) <= DEPTH_MAX) {
-        return client((uint16_t)atoi(words[2]), (uint32_t)atoi(words[3]), (uint32_t)atoi(words[4]),
-                      words[5]);
-    }
+    if (count == 3 && strcmp(words[1], "drive") == 0) return drive(words[2]);
     if (count == 2 && strcmp(words[1], "echo") == 0) echo();
-    fprintf(stderr, "closed_loop send PORT CONNECTIONS DEPTH FILE | closed_loop echo\n");
+    fprintf(stderr, "closed_loop drive HOME | closed_loop echo\n");
     return 2;
 }

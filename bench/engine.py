@@ -26,10 +26,11 @@ from typing import Any
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME / "tests"))
 
+from core import program  # noqa: E402
 from record import Answer, compare, figure, save  # noqa: E402
+from sale import prepare  # noqa: E402
 
-from oracle.terminal import PAN, frame, pack  # noqa: E402
-from paper.shop import MID, Shop  # noqa: E402
+from paper.shop import Shop  # noqa: E402
 
 WAVES = (16, 64, 512, 1_024)
 FRAMES = 10_240
@@ -37,69 +38,14 @@ ROUNDS = 5
 TERMINALS = 10_000
 WHOLE_AT_MOST = 1.3
 WRAPPED = ("malloc", "calloc", "realloc", "fdatasync", "fsync")
-# Values that are found again in the frames, so that the program knows where to write its own.
-TID, STAN, AMOUNT, BATCH, SEAL = "10000001", "314159", "765432109876", "271828", b"MACMACMA"
-CHIP = bytes.fromhex(
-    "9F2608A1B2C3D4E5F607089F2701809F100807010103A0A802019F37041122334"
-    "49F36020001950500800460009A032611219C01009F02060000000123455F2A02"
-    "015682027C009F1A0201569F03060000000000009F3303E0F0C89F34034203009"
-    "F3501229F1E0831323334353637388408A0000003330101019F090200209F4104"
-    "00000059"
-)
-
-
-def program() -> Path:
-    """bench/engine_timing.c with the objects of the core as it is built."""
-    build = HOME / "build" / "editable"
-    core = sorted((build / "CMakeFiles" / "posengine_objects.dir").rglob("*.o"))
-    lmdb = sorted((build / "CMakeFiles" / "posengine_lmdb.dir").rglob("*.o"))
-    if not core:
-        raise SystemExit("bench/engine.py: no objects of the core: run `make build` first")
-    target = HOME / "build" / "bench" / "engine_timing"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    includes = [f"-I{HOME / 'native'}", f"-I{HOME / 'native' / 'include'}"]
-    wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
-    command = ["cc", "-std=c11", "-O2", "-g", "-D_GNU_SOURCE", "-Wall", "-Wextra", *includes,
-               HOME / "bench" / "engine_timing.c", *core, *lmdb, *wraps, "-o", target]  # fmt: skip
-    subprocess.run([*map(str, command), "-lpthread"], check=True)
-    return target
-
-
-def prepare(home: Path) -> None:
-    """Images, one sign-on and one sale, and where the changing values lie in them."""
-    shop = Shop(home, count=TERMINALS)
-    (home / "spec").write_bytes(shop.spec().image)
-    (home / "roster").write_bytes(shop.roster().compile())
-    (home / "policy").write_bytes(shop.policy().compile())
-    terminal = shop.terminal(0)
-    sign_on = terminal.sign_on_frame()
-    sale = frame(pack("0200", {
-        2: PAN, 3: "000000", 4: AMOUNT, 11: STAN, 12: "200000", 13: "1121", 14: "3012", 22: "051",
-        23: "001", 25: "00", 26: "12", 35: PAN + "D30122010000012345678", 41: TID, 42: MID,
-        49: "156", 52: bytes(8), 53: "2600000000000000", 55: CHIP, 60: "22" + BATCH + "000600",
-        64: SEAL,
-    }))  # fmt: skip
-    places = [
-        TERMINALS,
-        sign_on.index(TID.encode()),
-        sign_on.index(bytes.fromhex("000001"), 23),
-        sale.index(TID.encode()),
-        sale.index(bytes.fromhex(STAN)),
-        sale.index(bytes.fromhex(AMOUNT)),
-        sale.index(bytes.fromhex(BATCH)),
-        sale.index(SEAL),
-    ]
-    (home / "sign_on").write_bytes(sign_on)
-    (home / "sale").write_bytes(sale)
-    (home / "places").write_text(" ".join(map(str, places)))
 
 
 def runs(frames: int) -> list[dict[str, Any]]:
     """A row a wave size and round; the first round only warms up and is left out."""
     build = HOME / "build" / "bench"
-    timing = program()
+    timing = program("engine_timing", *(f"-Wl,--wrap={name}" for name in WRAPPED))
     with tempfile.TemporaryDirectory(dir=build) as home:
-        prepare(Path(home))
+        prepare(Path(home), Shop(Path(home), count=TERMINALS))
         done = subprocess.run(
             [timing, home, str(frames), str(ROUNDS + 1), *map(str, WAVES)],
             check=True, capture_output=True, text=True,

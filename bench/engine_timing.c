@@ -319,14 +319,13 @@ typedef enum alone {
     ALONE_IDENTIFY,
     ALONE_VERIFY,
     ALONE_DECIDE,
-    ALONE_RECORD,
-    ALONE_REPLY,
+    ALONE_ANSWER,
     ALONE_STAGE,
     ALONE_SIGN,
     ALONE_COUNT
 } alone;
 static const char *const ALONE_NAMES[ALONE_COUNT] = {
-    "cut", "parse", "tokens", "identify", "verify", "decide", "record", "reply", "stage", "sign"};
+    "cut", "parse", "tokens", "identify", "verify", "decide", "answer", "stage", "sign"};
 
 static settle_work *works;
 static uint8_t *heaps; /* of a whole wave, one after the other */
@@ -344,8 +343,10 @@ static void settle_alone(uint32_t count, int64_t *sum)
     uint8_t *const scratch = engine->scratch;
     const uint64_t sequence = engine->sequence;
     int64_t from = cpu_ns();
+    settle_begin(engine);
     for (uint32_t index = 0; index < count; index++) {
         pos_slot *slot = &engine->slots[index];
+        settle_ahead(engine, index);
         MUST(slot->cause == POS_CAUSE_NONE && settle_admit(engine, slot) == POS_OK);
         settle_decide(engine, slot, &works[index]);
     }
@@ -354,14 +355,11 @@ static void settle_alone(uint32_t count, int64_t *sum)
     for (uint32_t index = 0; index < count; index++) {
         settle_work *work = &works[index];
         settle_record(engine, &engine->slots[index], work);
+        settle_reply(engine, &engine->slots[index], work); /* takes what the one before wrote */
         engine->sequence++; /* as if the one before were staged */
         engine->scratch += (work->kept_offset + work->kept_size + 63) / 64 * 64;
     }
-    sum[ALONE_RECORD] += passed(&from);
-    for (uint32_t index = 0; index < count; index++) {
-        settle_reply(engine, &engine->slots[index], &works[index]);
-    }
-    sum[ALONE_REPLY] += passed(&from);
+    sum[ALONE_ANSWER] += passed(&from);
     engine->sequence = sequence;
     engine->scratch = heaps;
     for (uint32_t index = 0; index < count; index++) {
@@ -382,6 +380,7 @@ static void one_wave_alone(uint32_t first, uint32_t count, int64_t *sum)
     }
     utc_ns += 1000000;
     engine->now_ns = utc_ns;
+    answer_set_clock(engine);
     engine->wave_count = count;
     cohorts_recycle(engine);
     int64_t from = cpu_ns();

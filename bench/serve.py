@@ -1,145 +1,192 @@
 """Question: what does `posengine serve` answer durably, beside an echo that does nothing else?
 
-    .venv/bin/python bench/serve.py
+    .venv/bin/python bench/serve.py [SHARE]
 
-The same client (bench/closed_loop.c) drives both, in turns, with the same frames: real sales with
-right MACs, each answered only after its commit. Loads are connections x messages in flight on each.
-Afterwards the engine's counters must say that every one was approved and is durable, and the same
-number of replies must have come. Median of three turns each; figures go to build/bench/serve.json.
+The same client (bench/closed_loop.c, one epoll thread) drives both, in turns: real chip sales of
+4,096 terminals with keys of their own and right MACs, each answered only after its commit. Loads
+are connections x messages in flight on each. The server (engine, front and journal thread) has one
+core, the client the other, the echo the server's. Of every reply the client looks at size, MTI,
+STAN and response, of one in a thousand at the MAC; afterwards the engine's counters must say that
+every one was approved and is durable.
 
-Client, front thread, journal thread and echo share the machine's cores, so absolute figures are
-those of a machine that does both sides; the ratio is the finding. Cost: two minutes, all cores.
+SHARE (0 to 1, default 1) of each load's messages are sent: the tests run a small one. Figures go to
+build/bench/serve.json. Cost: a minute, all cores, 2 GB of disk, given back.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
-import statistics
-import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME / "tests"))
 
-from provenance import commit  # noqa: E402
+from core import program  # noqa: E402
+from record import Answer, compare, figure, save  # noqa: E402
+from sale import prepare  # noqa: E402
 
-from oracle.terminal import Terminal, frame, pack  # noqa: E402
 from paper.server import Server  # noqa: E402
 from paper.shop import Shop  # noqa: E402
-from posengine import mac  # noqa: E402
 
-LOADS = ((1, 1, 600), (100, 1, 10_000), (16, 64, 40_000), (64, 64, 60_000))
-TURNS = 3
-TERMINALS = 64
-
-
-def corpus(terminals: list[Terminal], connections: int, count: int, path: Path) -> int:
-    """Frames by connection, each connection a terminal's; how many there are."""
-    frames = []
-    for connection in range(connections):
-        terminal = terminals[connection % len(terminals)]
-        for _ in range(count // connections):
-            body = pack("0200", {**terminal.sale_fields(100), 64: bytes(8)})[:-8]
-            frames.append(frame(body + mac.compute("unionpay-ecb", terminal.mak, body)))
-    with path.open("wb") as out:
-        out.write(struct.pack("<I", len(frames)))
-        for data in frames:
-            out.write(struct.pack("<I", len(data)) + data)
-    return len(frames)
+# connections, in flight on each, messages of a turn, bar of the ratio to the echo
+LOADS = (
+    (1, 1, 1_000, None),
+    (100, 1, 30_000, 0.45),
+    (1_000, 1, 40_000, 0.85),
+    (64, 64, 400_000, 0.25),
+)
+ABSOLUTE = {(64, 64): 544_000}  # the highest payment peak published: Alipay, 2019
+TURNS = 5
+TERMINALS = 4_096
+SERVER_CPU, CLIENT_CPU = 0, 1
 
 
-def drive(client: Path, port: int, connections: int, depth: int, path: Path) -> dict[str, float]:
-    done = subprocess.run(
-        [client, "send", str(port), str(connections), str(depth), path],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    figures: dict[str, float] = json.loads(done.stdout)
-    return figures
+@contextmanager
+def on_cpu(cpu: int) -> Iterator[None]:
+    """What is started within runs on this core, where the machine has two."""
+    before = os.sched_getaffinity(0)
+    if len(before) > 1:
+        os.sched_setaffinity(0, {sorted(before)[cpu]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
-def approved(server: Server) -> tuple[int, int]:
+class Client:
+    """bench/closed_loop.c, which takes orders by the line."""
+
+    def __init__(self, program: Path, home: Path) -> None:
+        with on_cpu(CLIENT_CPU):
+            self.process = subprocess.Popen(
+                [program, "drive", home], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+
+    def order(self, *words: object) -> dict[str, Any]:
+        """One order and what it answers."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, "the client has ended"
+        found: dict[str, Any] = json.loads(answer)
+        return found
+
+    def close(self) -> None:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.stdout.close()
+        assert self.process.wait() == 0
+
+
+@contextmanager
+def echo(program: Path) -> Iterator[int]:
+    """The echo's port."""
+    with on_cpu(SERVER_CPU):
+        process = subprocess.Popen([program, "echo"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def approved(server: Server) -> tuple[int, int, int]:
+    """Approved, last durable sequence, pages."""
     counters = json.loads(server.ask("stat"))["counters"]
     assert counters["journal_durable_sequence"] == counters["journal_last_sequence"]
-    return counters["approved"], counters["journal_durable_sequence"]
+    return counters["approved"], counters["journal_durable_sequence"], counters["commits"]
 
 
-def run(client: Path, echo_port: int, home: Path) -> list[dict[str, Any]]:
-    shop = Shop(home, count=TERMINALS)
-    shop.write(postings_max=1 << 20, repeats_max=1 << 21)
-    results = []
-    with Server(shop) as server:
-        terminals = [shop.terminal(index) for index in range(TERMINALS)]
-        with server.line() as line:
-            for terminal in terminals:
-                terminal.sign_on(line)
-        for connections, depth, count in LOADS:
-            turns: list[tuple[dict[str, float], dict[str, float]]] = []
-            for turn in range(TURNS):
-                path = home / f"frames-{connections}-{depth}-{turn}"
-                sent = corpus(terminals, connections, count, path)
-                before = approved(server)
-                ours = drive(client, server.port, connections, depth, path)
-                after = approved(server)
-                assert ours["replies"] == sent
-                assert after[0] - before[0] == after[1] - before[1] == sent
-                floor = drive(client, echo_port, connections, depth, path)
-                assert floor["replies"] == sent
-                turns.append((ours, floor))
-                path.unlink()
-            results.append(summary(connections, depth, turns))
-            print(json.dumps(results[-1]))
-        stat = json.loads(server.ask("stat"))
-        results.append({"stages_ns": stat["stages_ns"]})
-        assert server.drain() == 0
-    return results
+def cpu_seconds(pid: int) -> dict[str, float]:
+    """User and system time of each thread of a process, by its number."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        words = (task / "stat").read_text().rpartition(")")[2].split()
+        found[task.name] = (int(words[11]) + int(words[12])) / ticks
+    return found
 
 
-def summary(
-    connections: int, depth: int, turns: list[tuple[dict[str, float], dict[str, float]]]
-) -> dict[str, Any]:
-    def rate(figures: dict[str, float]) -> float:
-        return figures["replies"] / figures["seconds"]
+def turns_of(
+    load: tuple[int, int, int], client: Client, server: Server, echo_port: int
+) -> list[dict[str, Any]]:
+    """Every turn: ours, then the echo with the same frames."""
+    connections, depth, count = load
+    assert server.process is not None
+    found = []
+    for _ in range(TURNS):
+        before, cpu = approved(server), cpu_seconds(server.process.pid)
+        ours = client.order("sell", server.port, connections, depth, count)
+        after, spent = approved(server), cpu_seconds(server.process.pid)
+        sent = count // connections * connections
+        assert ours["replies"] == sent
+        assert after[0] - before[0] == after[1] - before[1] == sent
+        floor = client.order("echo", echo_port, connections, depth, count)
+        assert floor["replies"] == sent
+        busy = sorted(spent[task] - cpu.get(task, 0.0) for task in spent)
+        found.append({
+            "ours": ours, "echo": floor, "rate": sent / ours["seconds"],
+            "echo_rate": sent / floor["seconds"], "messages_a_page": sent / (after[2] - before[2]),
+            "server_cpu_us": sum(busy) / sent * 1e6, "busiest_thread_us": busy[-1] / sent * 1e6,
+            "client_cpu_us": ours["cpu_seconds"] / sent * 1e6,
+        })  # fmt: skip
+    return found
 
-    return {
-        "load": f"{connections}x{depth}",
-        "durable_a_second": round(statistics.median(rate(ours) for ours, _ in turns)),
-        "echo_a_second": round(statistics.median(rate(floor) for _, floor in turns)),
-        "ratio": round(statistics.median(rate(o) / rate(f) for o, f in turns), 3),
-        "p50_us": statistics.median(ours["p50_us"] for ours, _ in turns),
-        "p99_us": statistics.median(ours["p99_us"] for ours, _ in turns),
-        "max_us": max(ours["max_us"] for ours, _ in turns),
-    }
+
+def answers_of(
+    load: tuple[int, int], bar: float | None, turns: list[dict[str, Any]]
+) -> list[Answer]:
+    connections, depth = load
+    name = f"durable server, {connections:,} x {depth}"
+    rates = [turn["rate"] for turn in turns]
+    answers = [
+        compare(name, rates, [turn["echo_rate"] for turn in turns], unit="a second",
+                rival="raw epoll echo", better="more", at_least=bar)
+    ]  # fmt: skip
+    if load in ABSOLUTE:
+        answers.append(figure(f"{name}, absolute", rates, unit="a second", at_least=ABSOLUTE[load]))
+    return answers
 
 
 def main() -> None:
+    share = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
     place = HOME / "build" / "bench"
-    place.mkdir(parents=True, exist_ok=True)
-    client = place / "closed_loop"
-    source = HOME / "bench" / "closed_loop.c"
-    subprocess.run(
-        ["cc", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-o", client, source], check=True
-    )
-    echo = subprocess.Popen([client, "echo"], stdout=subprocess.PIPE, text=True)
-    assert echo.stdout is not None
-    try:
-        with tempfile.TemporaryDirectory(dir=place) as home:
-            results = run(client, int(echo.stdout.readline()), Path(home))
-    finally:
-        echo.kill()
-        echo.wait()
-        echo.stdout.close()
-    facts = {
-        "question": "what does posengine serve answer durably, beside an echo",
-        "machine": platform.processor() or platform.machine(), "cores": os.cpu_count(),
-        "commit": commit(), "command": " ".join(sys.argv), "results": results,
-    }  # fmt: skip
-    (place / "serve.json").write_text(json.dumps(facts, indent=1))
+    closed_loop = program("closed_loop")
+    answers: list[Answer] = []
+    details: dict[str, Any] = {}
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=place)))
+        echo_port = stack.enter_context(echo(closed_loop))
+        shop = Shop(home, count=TERMINALS)
+        prepare(home, shop)
+        shop.write(
+            terminals_max=TERMINALS + 64, postings_max=1 << 22, repeats_max=1 << 22,
+            front={"connections_max": 2_048}, journal={"volume_size_max": 512 << 20},
+        )  # fmt: skip
+        with on_cpu(SERVER_CPU):
+            server = stack.enter_context(Server(shop))
+        client = Client(closed_loop, home)
+        client.order("sign", server.port)
+        for connections, depth, count, bar in LOADS:
+            some = max(round(count * share), connections * depth)
+            turns = turns_of((connections, depth, some), client, server, echo_port)
+            answers += answers_of((connections, depth), bar, turns)
+            details[f"{connections}x{depth}"] = turns
+        stat = json.loads(server.ask("stat"))
+        client.close()
+        assert server.drain() == 0
+    save("serve", (__doc__ or "").splitlines()[0], answers, turns=details,
+         stages_ns=stat["stages_ns"], terminals=TERMINALS)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 HOME = Path(__file__).resolve().parents[2]
-SMALLEST = {"engine": "1000", "facts": "1", "journal": "1", "mac": "1", "parse": "1"}
+SMALLEST = {
+    "engine": "1000", "facts": "1", "journal": "1", "mac": "1", "parse": "1", "serve": "0.01",
+}  # fmt: skip
 
 
 @pytest.mark.slow
