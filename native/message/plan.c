@@ -30,6 +30,10 @@ static void paths_set(pos_plan_cache *cache, pos_cpu_path path)
     cache->wave = pos_plan_wave_portable;
     cache->rows = pos_plan_rows_portable;
 #if defined(__x86_64__)
+    if (path >= POS_CPU_AVX2) {
+        cache->wave = pos_plan_wave_avx2;
+        cache->rows = pos_plan_rows_avx2;
+    }
     if (path >= POS_CPU_AVX512) {
         cache->wave = pos_plan_wave_avx512;
         cache->rows = pos_plan_rows_avx512;

@@ -10,9 +10,9 @@
  * Rules. Loads and stores under a mask touch no byte outside of it, so nothing is read past a body,
  * nor does a body need room behind it.
  */
-#if defined(__x86_64__)
 #include "message/plan.h"
 
+#if defined(__x86_64__)
 #include <immintrin.h>
 
 typedef struct plan_sums {
@@ -63,6 +63,7 @@ static inline __mmask64 chunk_bad(const plan_chunk *chunk, const uint8_t *at,
 {
     const __m512i bytes = _mm512_maskz_loadu_epi8(chunk->here, at);
     const __m512i digits = _mm512_and_si512(bytes, _mm512_load_si512(chunk->nibbles));
+    if (chunk->text == 0) return pairs_bad(digits);
     const __m512i allowed = _mm512_load_si512(chunk->allowed);
     return pairs_bad(digits) | (text_bad(bytes, allowed, tables) & chunk->text);
 }
@@ -138,7 +139,9 @@ static inline bool steps_take(const pos_plan *plan, const uint8_t *body, uint32_
         const uint64_t word = (taken & 0xffff) | (uint64_t)bytes << 16 | (uint64_t)units << 32;
         const uint32_t lane = 1U << index;
         first = _mm512_mask_set1_epi64(first, (__mmask8)lane, (long long)word);
-        second = _mm512_mask_set1_epi64(second, (__mmask8)(lane >> 8), (long long)word);
+        if (index >= 8) {
+            second = _mm512_mask_set1_epi64(second, (__mmask8)(lane >> 8), (long long)word);
+        }
         sums->taken[index + 1] = taken;
         values->units[index] = (uint16_t)units;
         values->sizes[index] = (uint16_t)bytes;
@@ -225,13 +228,19 @@ static inline void numbers_write(const pos_plan *plan, const plan_sums *sums, co
     }
 }
 
-static inline void places_write(const plan_line *lines, const plan_sums *sums, size_t width,
-                                uint16_t *row)
+static inline void row_put(const plan_line *lines, const plan_sums *sums, size_t width, uint16_t *row)
 {
     size_t at = 0;
     for (; at + 32 <= width; at += 32) _mm512_storeu_si512(row + at, line_sum(lines++, sums));
     const __mmask32 left = ((__mmask32)1 << (width - at)) - 1;
     _mm512_mask_storeu_epi16(row + at, left, line_sum(lines, sums));
+}
+
+static inline void places_write(const pos_plan *plan, const plan_sums *sums, size_t width,
+                                uint16_t *offsets, uint16_t *sizes)
+{
+    if (offsets != NULL) row_put(plan->offsets, sums, width, offsets);
+    if (sizes != NULL) row_put(plan->sizes, sums, width, sizes);
 }
 
 #include "message/plan_loop.h"

@@ -4,7 +4,7 @@
  *   sums_read       the steps, the content, the layouts; what the steps took
  *   message_write   head and places of the fields
  *   numbers_write   pos_numbers
- *   places_write    one row of places for the columns
+ *   places_write    a row of offsets and one of sizes for the columns; NULL: not wanted
  *
  * A path's file defines plan_sums and these four, then includes this.
  */
@@ -87,12 +87,9 @@ static inline bool row_run(pos_plan_cache *cache, const pos_plan *plan, const ui
     if (!sums_read(cache, plan, body, size, &sums)) return false;
     facts_put(plan, &sums, body, row, columns);
     const size_t width = (size_t)cache->spec->field_max + 1;
-    if (columns->field_offset != NULL) {
-        places_write(plan->offsets, &sums, width, columns->field_offset + width * row);
-    }
-    if (columns->field_size != NULL) {
-        places_write(plan->sizes, &sums, width, columns->field_size + width * row);
-    }
+    places_write(plan, &sums, width,
+                 columns->field_offset == NULL ? NULL : columns->field_offset + width * row,
+                 columns->field_size == NULL ? NULL : columns->field_size + width * row);
     if (columns->status != NULL) columns->status[row] = POS_OK;
     if (columns->fault_field != NULL) columns->fault_field[row] = 0;
     if (columns->fault_part != NULL) columns->fault_part[row] = 0;

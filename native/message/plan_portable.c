@@ -11,8 +11,9 @@ typedef struct plan_sums {
     uint64_t words[2 * POS_PLAN_STEP_MAX + 1];
 } plan_sums;
 
-static inline bool chunk_holds(const plan_chunk *chunk, const uint8_t *at)
+static inline bool chunk_holds(const plan_chunk *chunk, const uint8_t *at, const uint8_t *end)
 {
+    assert(chunk->size <= end - at);
     uint64_t bad = 0;
     for (uint32_t index = 0; index < chunk->size; index += 8) {
         const uint32_t left = chunk->size - index;
@@ -27,19 +28,25 @@ static inline bool chunk_holds(const plan_chunk *chunk, const uint8_t *at)
     return holds;
 }
 
-static inline bool pairs_hold(const plan_step *step, const uint8_t *at, uint32_t units, uint32_t size)
+static inline bool pairs_hold(const plan_step *step, const uint8_t *at, uint32_t units, uint32_t size,
+                              const uint8_t *end)
 {
+    assert(size <= end - at);
     assert(size == (units + 1) / 2);
     return pos_digits_hold(at, units, step->is_right);
 }
 
-static inline bool text_holds(const plan_step *step, const uint8_t *at, uint32_t size)
+static inline bool text_holds(const plan_step *step, const uint8_t *at, uint32_t size,
+                              const uint8_t *end)
 {
+    assert(size <= end - at);
     return pos_characters_hold(at, size, step->allowed);
 }
 
-static inline bool skeleton_is(const plan_skeleton *kept, const uint8_t *data, uint32_t size)
+static inline bool skeleton_is(const plan_skeleton *kept, const uint8_t *data, uint32_t size,
+                               const uint8_t *end)
 {
+    assert(size <= end - data);
     if (kept->size != size) return false;
     uint64_t differs = 0;
     uint32_t at = 0;

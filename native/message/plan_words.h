@@ -26,40 +26,42 @@ static inline bool steps_take(const pos_plan *plan, const uint8_t *body, uint32_
     return plan->size + taken == size;
 }
 
-static inline bool chip_holds(pos_plan_cache *cache, const uint8_t *data, uint32_t size)
+static inline bool chip_holds(pos_plan_cache *cache, const uint8_t *data, uint32_t size,
+                              const uint8_t *end)
 {
     const plan_ways *set = &cache->skeletons[size % POS_SKELETON_SETS];
     for (uint32_t way = 0; way < POS_SKELETON_WAYS; way++) {
-        if (skeleton_is(&set->ways[way], data, size)) return true;
+        if (skeleton_is(&set->ways[way], data, size, end)) return true;
     }
     return pos_plan_chip_holds(cache, data, size);
 }
 
 /* The value of one step: its content and its layout. */
 static inline bool value_holds(pos_plan_cache *cache, const plan_step *step, const uint8_t *at,
-                               uint32_t units, uint32_t size)
+                               uint32_t units, uint32_t size, const uint8_t *end)
 {
-    if (step->judge == PLAN_PAIRS && size > 0 && !pairs_hold(step, at, units, size)) return false;
-    if (step->judge == PLAN_TEXT && !text_holds(step, at, size)) return false;
+    if (step->judge == PLAN_PAIRS && size > 0 && !pairs_hold(step, at, units, size, end)) return false;
+    if (step->judge == PLAN_TEXT && !text_holds(step, at, size, end)) return false;
     if (step->layout == POS_JUDGE_SIZES) return ((step->sizes >> units) & 1U) != 0;
-    return step->layout != POS_JUDGE_BER || chip_holds(cache, at, size);
+    return step->layout != POS_JUDGE_BER || chip_holds(cache, at, size, end);
 }
 
 static inline bool sums_read(pos_plan_cache *cache, const pos_plan *plan, const uint8_t *body,
                              uint32_t size, plan_sums *sums)
 {
+    const uint8_t *end = body + size; /* nothing behind it is read */
     if (!steps_take(plan, body, size, sums)) return false;
     for (uint32_t index = 0; index < plan->chunk_count; index++) {
         const plan_chunk *chunk = &plan->chunks[index];
-        if (!chunk_holds(chunk, body + chunk->base + sums->taken[chunk->after])) return false;
+        if (!chunk_holds(chunk, body + chunk->base + sums->taken[chunk->after], end)) return false;
     }
     for (uint32_t index = 0; index < plan->step_count; index++) {
         const plan_step *step = &plan->steps[index];
         const uint64_t word = sums->words[2 * index + 1];
         const uint8_t *at = body + step->base + step->prefix_size + sums->taken[index];
-        if (!value_holds(cache, step, at, (uint32_t)(word >> 32), (uint32_t)(word >> 16 & 0xffff))) {
-            return false;
-        }
+        const uint32_t units = (uint32_t)(word >> 32);
+        const uint32_t bytes = (uint32_t)(word >> 16 & 0xffff);
+        if (!value_holds(cache, step, at, units, bytes, end)) return false;
     }
     return true;
 }
@@ -89,17 +91,16 @@ static inline void numbers_write(const pos_plan *plan, const plan_sums *sums, co
     pos_plan_numbers_slow(plan, 0xff, body, sums->taken, numbers);
 }
 
-static inline void places_write(const plan_line *lines, const plan_sums *sums, size_t width,
-                                uint16_t *row)
+static inline void places_write(const pos_plan *plan, const plan_sums *sums, size_t width,
+                                uint16_t *offsets, uint16_t *sizes)
 {
-    for (size_t at = 0; at < width; at++) {
-        const plan_line *line = &lines[at / 32];
-        const uint16_t index = line->index[at % 32];
-        /* Word k of the vectors: what steps 0 to k took, size and units of step k, zero. */
-        const uint64_t own = sums->words[2 * (index / 4) + 1];
-        const uint64_t word = (own & ~(uint64_t)0xffff) | sums->taken[index / 4 + 1];
-        const uint64_t sum = index % 4 == PLAN_ZERO ? 0 : word >> 16 * (index % 4);
-        row[at] = (uint16_t)(line->base[at % 32] + sum);
+    if (offsets != NULL) pos_zero(offsets, width * sizeof *offsets);
+    if (sizes != NULL) pos_zero(sizes, width * sizeof *sizes);
+    for (uint32_t index = 0; index < plan->place_count; index++) {
+        const uint64_t word = plan->places[index] + sums->words[plan->place_sum[index]];
+        const uint8_t field = plan->place_field[index];
+        if (offsets != NULL) offsets[field] = (uint16_t)word;
+        if (sizes != NULL) sizes[field] = (uint16_t)(word >> 16);
     }
 }
 

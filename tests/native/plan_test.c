@@ -99,6 +99,7 @@ static pos_status check_body(bench *from, const uint8_t *body, size_t size)
     CHECK(pos_message_parse_table(from->spec, body, size, from->message, &table_fault) == status);
     check_same(from->message, &table);
     check_fault_same(&table_fault, &fault);
+    uint32_t shape = 0;
     for (unsigned path = 0; path < from->path_count; path++) {
         pos_fault our_fault = {.status = POS_OK};
         pos_numbers our_numbers;
@@ -112,6 +113,8 @@ static pos_status check_body(bench *from, const uint8_t *body, size_t size)
         check_fault_same(&our_fault, &fault);
         CHECK(memcmp(&our_numbers, &numbers, sizeof numbers) == 0);
         CHECK(job.shape == 0 || status == POS_OK);
+        if (path == 0) shape = job.shape;
+        CHECK(job.shape == shape); /* no path says no where another says yes */
         if (job.shape != 0) from->planned++;
         else if (status == POS_OK) from->table++;
     }

@@ -12,7 +12,7 @@ import struct
 import numpy as np
 import pytest
 
-from posengine.codec import Message, Mti, Spec, SpecError, dialect_names
+from posengine.codec import Columns, Message, Mti, Spec, SpecError, dialect_names
 from posengine.codec.compile import crc32c
 from posengine.errors import (
     ArgumentFault,
@@ -324,6 +324,21 @@ def test_columns_hold_every_message_and_mark_the_bad_ones(spec: Spec) -> None:
     at, size = int(columns.field_offset[2, 41]), int(columns.field_size[2, 41])
     assert (at, size) == (place.offset, place.size)
     assert len(spec.parse_many(b"", np.zeros(1, dtype=np.uint64))) == 0
+
+
+def test_columns_that_somebody_holds_are_not_written_again(spec: Spec) -> None:
+    def read(amount: int) -> Columns:
+        bodies = [spec.build("0200", {4: amount, 11: 1, 41: f"{amount:08}"})] * 100
+        return spec.parse_many(b"".join(bodies), np.cumsum([0, *map(len, bodies)], dtype=np.uint64))
+
+    first = read(1)
+    amounts, names = first.amount_minor, first.tid[50:]
+    del first  # two arrays of it are left
+    second, third = read(2), read(3)
+    assert amounts.tolist() == [1] * 100
+    assert names.tolist() == [b"00000001"] * 50
+    assert second.amount_minor.tolist() == [2] * 100
+    assert third.tid.tolist() == [b"00000003"] * 100
 
 
 @pytest.mark.parametrize("offsets", [[0, 5, 3], [0, 11], [4, 2]])

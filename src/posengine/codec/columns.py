@@ -1,10 +1,15 @@
 """Columns: many messages as NumPy arrays, one row a message.
 
 The core fills them (``native/message/many.c``); nothing here runs once a message.
+
+The arrays of one call share one block of memory. Fresh memory costs more than parsing does (the
+kernel zeroes each page at its first touch), so the last block is used again once nobody holds an
+array of it any more.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -67,8 +72,36 @@ _TEXT = {"tid": 8, "mid": 15, "rrn": 12, "response": 2}
 _DTYPES = {
     "mti": "u2", "bitmap": "u8", "stan": "u8", "amount_minor": "i8", "processing": "u4",
     "field_offset": "u2", "field_size": "u2", "status": "u1", "fault_field": "u2",
-    "fault_part": "u2", "fault_offset": "u4",
+    "fault_part": "u2", "fault_offset": "u4", **dict.fromkeys(_TEXT, "u1"),
 }
+_ALIGNMENT = 64
+SPARE_SIZE_MAX = 16 << 20  # some 48,000 messages; larger blocks come in large pages by themselves
+_spare: list[NDArray[np.uint8]] = []  # at most one block, which may still be somebody's
+
+
+def _block_of(size: int) -> NDArray[np.uint8]:
+    """Memory of at least ``size`` bytes that nobody else holds an array of."""
+    block = _spare.pop() if _spare else None  # taken out, so that no other thread takes it too
+    # Arrays over a block hold it as their base: unheld, it is known here and to the question alone.
+    if block is None or len(block) < size or sys.getrefcount(block) > 2:
+        block = np.empty(size, dtype=np.uint8)
+    if len(block) <= SPARE_SIZE_MAX:
+        _spare[:] = [block]
+    return block
+
+
+def _arrays_of(count: int, width: int) -> dict[str, NDArray[Any]]:
+    """An array a column, one behind the other in one block; text as bytes, as the core has it."""
+    wide = {"bitmap": 2, "field_offset": width, "field_size": width, **_TEXT}
+    rows = [(name, code, wide.get(name, 1) * int(code[1])) for name, code in _DTYPES.items()]
+    block = _block_of(sum(count * size + _ALIGNMENT for _, _, size in rows))
+    arrays: dict[str, NDArray[Any]] = {}
+    at = 0
+    for name, code, size in rows:
+        shape = (count, wide[name]) if name in wide else (count,)
+        arrays[name] = np.ndarray(shape, code, block, at)
+        at += -(-count * size // _ALIGNMENT) * _ALIGNMENT
+    return arrays
 
 
 def parse_columns(core: Core, buffer: Any, offsets: Any) -> Columns:
@@ -81,15 +114,7 @@ def parse_columns(core: Core, buffer: Any, offsets: Any) -> Columns:
     if edges.ndim != 1:
         raise ValueError(f"offsets have one dimension, not {edges.ndim}")
     count = max(len(edges) - 1, 0)
-    width = core.field_max() + 1
-    shapes: dict[str, tuple[int, ...]] = {
-        "bitmap": (count, 2), "field_offset": (count, width), "field_size": (count, width),
-    }
-    raw: dict[str, NDArray[Any]] = {
-        name: np.empty(shapes.get(name, (count,)), dtype=dtype) for name, dtype in _DTYPES.items()
-    }
-    for name, size in _TEXT.items():
-        raw[name] = np.empty((count, size), dtype=np.uint8)
+    raw = _arrays_of(count, core.field_max() + 1)
     if count:
         core.parse_many(buffer, edges, raw)
     for name, size in _TEXT.items():
