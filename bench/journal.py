@@ -1,143 +1,144 @@
-"""Question: what does a durable page cost, beside a plain append of the same bytes with fdatasync?
+"""Question: what does a durable page cost beside a plain append, and a column beside a cursor?
 
     .venv/bin/python bench/journal.py [ROUNDS]
 
-Late and full acknowledgement and the file take turns, round by round, at pages of 16, 64 and 256
-KiB, on the disk of the working directory; the journal's figures hold encoding, SHA-256, CRC and the
-commit, the file's a pwrite and an fdatasync. What was written is verified after each run. Then: how
-fast are columns summed, and how fast are entries read, and do they agree. Figures go to
-build/bench/journal.json.
+Pages of about 16, 64, 256 KiB and 1 MiB, late and full, take turns with a growing file (O_APPEND,
+write, fdatasync of the same bytes) and with a file of zeros that is written over (pwrite,
+fdatasync), sixteen pages a turn, on the disk of the working directory. The journal's clock holds
+staging, assembling, SHA-256, CRC and commit, and a sync at the end of every turn; what was written
+is verified afterwards.
 
-Cost: a minute, and about a gigabyte written.
+Then one column of eight bytes is summed over all pages, beside the same sum entry by entry, and
+beside an LMDB journal with a record an entry, read by its own cursor: C on all sides, the same
+entries, everything in memory. And the same through NumPy views.
+
+Cost: about a minute, two gigabytes written and removed.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from provenance import commit
+from core import HOME, LEFT, program
+from record import Answer, compare, figure, save
 
-from posengine._native import status
 from posengine.journal import Journal
 
-HOME = Path(__file__).resolve().parent.parent
-ROUNDS = 5
-PAGES = {16: (24, 300), 64: (105, 150), 256: (438, 60)}  # KiB: entries a page, pages a round
-WAYS = ("late", "full", "file")
-ENTRIES = 200_000
+ROUNDS = 7
+PAGES = {"16 KiB": (24, 64), "64 KiB": (122, 64), "256 KiB": (520, 48), "1 MiB": (2080, 16)}
+SCANNED = {4096: 1_000_000, 512: 1_000_000}  # entries a page: entries
+LMDB = HOME / "build" / "editable" / "lmdb" / "lmdb-3.0.0" / "lib"
 
 
-def _program(home: Path) -> Path:
-    native = Path(status.__file__).parent
-    program = home / "journal_timing"
-    subprocess.run(
-        [os.environ.get("CC", "cc"), "-std=gnu11", "-O2", str(HOME / "bench/journal_timing.c"),
-         "-o", str(program), f"-I{native / 'include'}", f"-L{native / 'lib'}", "-lposengine",
-         f"-Wl,-rpath,{native / 'lib'}"],
-        check=True,
-    )  # fmt: skip
-    return program
+@contextmanager
+def _place() -> Iterator[str]:
+    LEFT.mkdir(parents=True, exist_ok=True)
+    home = tempfile.mkdtemp(dir=LEFT)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home)
 
 
-def _spread(values: list[float]) -> dict[str, float]:
-    ordered = sorted(values)
-    return {
-        "least": round(ordered[0], 1),
-        "median": round(median(ordered), 1),
-        "most": round(ordered[-1], 1),
-    }
+def _asked(timing: Path, *words: object) -> dict[str, Any]:
+    ran = subprocess.run([timing, *map(str, words)], check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
 
 
-def commits(home: Path, rounds: int) -> dict[str, Any]:
-    """pages/s and microseconds a commit, by size and way: medians over rounds, with spread."""
-    program = _program(home)
-    found: dict[str, dict[str, list[dict[str, float]]]] = {}
-    for _ in range(rounds):
-        for size, (entries, pages) in PAGES.items():
-            bytes_a_page = size * 1024
-            for way in WAYS:
-                place = home / "place"
-                amount = bytes_a_page if way == "file" else entries
-                run = [str(program), way, str(place), str(amount), str(pages)]
-                facts = json.loads(subprocess.run(run, check=True, capture_output=True).stdout)
-                if way != "file":
-                    assert facts["pages"] == pages
-                    bytes_a_page = facts["bytes"] // pages  # the file writes the same bytes
-                    shutil.rmtree(place)
-                else:
-                    place.unlink()
-                found.setdefault(f"{size} KiB", {}).setdefault(way, []).append(facts)
-    return {
-        size: {
-            way: {
-                name: _spread([facts[name] for facts in runs])
-                for name in ("pages_per_s", "p50_us", "p99_us")
-            }
-            for way, runs in ways.items()
-        }
-        for size, ways in found.items()
-    }
+def commits(timing: Path, rounds: int) -> list[Answer]:
+    """Pages a second, beside the two files."""
+    answers = []
+    for size, (entries, pages) in PAGES.items():
+        with _place() as home:
+            found = _asked(timing, "commit", home, entries, pages if rounds > 1 else 8, rounds)
+        unit = "pages a second"
+        bar = 1.0 if size == "256 KiB" else None
+        answers += [
+            compare(
+                f"page commit, late acknowledgement, {size}", found["late"], found["append"],
+                unit=unit, rival="append + fdatasync", better="more", at_least=bar,
+            ),
+            compare(
+                f"page commit, full acknowledgement, {size}", found["full"], found["append"],
+                unit=unit, rival="append + fdatasync", better="more",
+            ),
+            compare(
+                f"page commit, late, {size}, beside zeroed blocks", found["late"],
+                found["zeroed"], unit=unit, rival="pwrite over zeros + fdatasync", better="more",
+            ),
+        ]  # fmt: skip
+    return answers
 
 
-def reading(home: Path, rounds: int) -> dict[str, Any]:
-    """Values a second through columns, entries a second through entries; both sums compared."""
-    path = home / "read"
-    with Journal.open(path, volume_size_max=256 << 20) as journal:
-        for number in range(ENTRIES):
-            journal.stage(amount_minor=number, kind=5, outcome=1, request=b"r" * 200)
-            if number % 1000 == 999:
-                journal.commit()
-    columns, rows = [], []
-    expected = ENTRIES * (ENTRIES - 1) // 2
-    with Journal.open(path, readonly=True) as journal:
-        for _ in range(rounds):
-            began = time.perf_counter()
-            total = sum(int(page.columns["amount"].sum()) for page in journal.pages())
-            columns.append(ENTRIES / (time.perf_counter() - began))
-            assert total == expected
-            began = time.perf_counter()
-            part = ENTRIES // 10
-            total = sum(entry.amount_minor for entry in journal.entries(ENTRIES - part))
-            rows.append(part / (time.perf_counter() - began))
-            assert total == expected - (ENTRIES - part) * (ENTRIES - part - 1) // 2
-    return {"column_values_per_s": _spread(columns), "entries_per_s": _spread(rows)}
+def scans(timing: Path, rounds: int) -> list[Answer]:
+    """Values a second through a column, beside rows and a cursor over records."""
+    answers = []
+    for a_page, entries in SCANNED.items():
+        with _place() as home:
+            found = _asked(timing, "scan", home, entries if rounds > 1 else 50_000, a_page, rounds)
+        unit = "values a second"
+        name = f"column scan, pages of {a_page} entries"
+        if "cursor" in found:
+            bar = 50.0 if a_page == 4096 else None
+            answers.append(compare(
+                name, found["columns"], found["cursor"], unit=unit,
+                rival="LMDB cursor, a record an entry", better="more", at_least=bar,
+            ))  # fmt: skip
+        answers.append(compare(
+            f"{name}, beside rows", found["columns"], found["rows"], unit=unit,
+            rival="the same pages entry by entry", better="more",
+        ))  # fmt: skip
+    return answers
+
+
+def views(rounds: int) -> list[Answer]:
+    """The same sum from Python."""
+    entries, a_page = (500_000 if rounds > 1 else 8192), 4096
+    with _place() as home:
+        with Journal.open(f"{home}/views", volume_size_max=1 << 30, volumes_max=1) as journal:
+            for number in range(entries):
+                journal.stage(amount_minor=number, kind=5, outcome=1, request=b"r" * 300)
+                if number % a_page == a_page - 1:
+                    journal.commit()
+            journal.commit()
+        rates, pages_us = [], []
+        with Journal.open(f"{home}/views", readonly=True) as journal:
+            for _ in range(rounds):
+                began = time.perf_counter()
+                total = 0
+                for page in journal.pages(columns=["amount"]):
+                    total += int(page.columns["amount"].sum())
+                took = time.perf_counter() - began
+                assert total == entries * (entries - 1) // 2
+                rates.append(entries / took)
+                began = time.perf_counter()
+                count = 0
+                for page in journal.pages(columns=["amount"]):
+                    count += 1 if page.columns["amount"].size else 0
+                pages_us.append((time.perf_counter() - began) * 1e6 / count)
+    return [
+        figure("column scan from Python, NumPy views", rates, unit="values a second"),
+        figure("a page and one column from Python", pages_us, unit="us a page"),
+    ]
 
 
 def main() -> None:
     """Measure, print and write."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    target = HOME / "build" / "bench"
-    target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target) as home:
-        committed = commits(Path(home), rounds)
-        read = reading(Path(home), rounds)
-    print(f"a durable page; median (least .. most) of {rounds} rounds")
-    for size, ways in committed.items():
-        for way, facts in ways.items():
-            rate, wait = facts["pages_per_s"], facts["p50_us"]
-            print(
-                f"{size:>8} {way:5} {rate['median']:>7.0f} pages/s"
-                f" ({rate['least']:.0f} .. {rate['most']:.0f})"
-                f"   p50 {wait['median']:>5.0f} us   p99 {facts['p99_us']['median']:>6.0f} us"
-            )
-    for name, facts in read.items():
-        print(f"{name}: {facts['median']:,.0f} ({facts['least']:,.0f} .. {facts['most']:,.0f})")
-    facts = {
-        "question": (__doc__ or "").splitlines()[0], "command": "bench/journal.py",
-        "commit": commit(), "machine": platform.processor() or platform.machine(),
-        "rounds": rounds, "commits": committed, "reading": read,
-    }  # fmt: skip
-    (target / "journal.json").write_text(json.dumps(facts, indent=1) + "\n")
+    with_lmdb = [f"-I{LMDB}", "-DWITH_LMDB"] if (LMDB / "lmdb.h").exists() else []
+    timing = program("journal_timing", *with_lmdb)
+    answers = [*commits(timing, rounds), *scans(timing, rounds), *views(rounds)]
+    save("journal", (__doc__ or "").splitlines()[0], answers)
 
 
 if __name__ == "__main__":
