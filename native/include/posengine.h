@@ -5,6 +5,7 @@
  *   codec     frames and messages: cut, parse, build, by a dialect's spec image
  *   mac       MACs, keys, and the enciphered forms in which keys are kept
  *   journal   read, verify and write pages of entries
+ *   arrow     the journal as Arrow batches, for DuckDB, polars, pyarrow
  *   decide    why an entry was decided so, and rehearsals of the rules without wire or disk
  *   engine    submit frames, commit, take replies
  *   front     serve an engine on sockets
@@ -21,6 +22,7 @@
 #include "posengine/codec.h"
 #include "posengine/mac.h"
 #include "posengine/journal.h"
+#include "posengine/arrow.h"
 #include "posengine/decide.h"
 #include "posengine/engine.h"
 #include "posengine/front.h"

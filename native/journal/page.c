@@ -232,6 +232,16 @@ static const uint8_t *column_entry(const uint8_t *value, size_t index)
     return NULL;
 }
 
+pos_status pos_column_form(size_t index, pos_column *column_out)
+{
+    assert(column_out != NULL);
+    if (index >= POS_FORM_COLUMNS) return POS_ARGUMENT;
+    const column_form *form = &COLUMNS[index];
+    *column_out = (pos_column){
+        .name = form->name, .type = (pos_column_type)form->type, .width = form->width};
+    return POS_OK;
+}
+
 pos_status pos_page_column(const pos_page *page, size_t index, pos_column *column_out)
 {
     assert(page != NULL);

@@ -8,6 +8,7 @@
  *   prepare.c   the next volume, made and zeroed step by step
  *   ahead.c     when that is done, how fast, and by which thread
  *   files.c     the journal's directory: meta, writer's lock, published mark
+ *   arrow.c     pages as Arrow batches
  *   registry.c  which files this process has open
  *   recover.c   what a writer checks before it believes what it reads
  *   journal.c   open, close, facts; read.c pages, entries, finding
@@ -66,6 +67,8 @@ void pos_page_encode(uint8_t *value, size_t size, const pos_page_facts *facts,
 pos_status pos_page_read(const uint8_t *value, size_t size, pos_page *page_out, char *words_out);
 /* Judges CRC and digest too. */
 pos_status pos_page_check(const pos_page *page, char *words_out);
+/* A column of this build without a page: name, type, width. ARGUMENT past the last. */
+pos_status pos_column_form(size_t index, pos_column *column_out);
 int32_t pos_business_date(int64_t received_at_ns, int32_t zone_offset_minute,
                           uint32_t cutover_minute);
 /* When the business date of that moment ends. */

@@ -94,6 +94,7 @@ cdef extern from "posengine/journal.h" nogil:
         uint8_t digest[32]
         uint8_t digest_before[32]
         const uint8_t *data
+        c_bool is_usual
 
     ctypedef struct pos_verdict:
         uint64_t pages
@@ -111,7 +112,11 @@ cdef extern from "posengine/journal.h" nogil:
     void pos_journal_close(pos_journal *journal)
     void pos_journal_facts_read(pos_journal *journal, pos_journal_facts *facts_out)
     pos_status pos_journal_page(pos_journal *journal, uint64_t sequence, pos_page *page_out)
+    pos_status pos_journal_pages(pos_journal *journal, uint64_t sequence, pos_page *pages_out,
+                                 size_t pages_max, size_t *count_out)
     size_t pos_column_count()
+    pos_status pos_page_column_named(const pos_page *page, const char *name,
+                                     pos_column *column_out)
     pos_status pos_page_column(const pos_page *page, size_t index, pos_column *column_out)
     pos_status pos_page_sums(const pos_page *page)
     pos_status pos_page_entry(const pos_page *page, uint32_t index, pos_entry *entry_out)
@@ -124,3 +129,20 @@ cdef extern from "posengine/journal.h" nogil:
     pos_status pos_journal_snapshot(pos_journal *journal, const char *target_path)
     pos_status pos_journal_stage(pos_journal *journal, pos_entry *entry)
     pos_status pos_journal_commit(pos_journal *journal, uint64_t *durable_sequence_out)
+
+cdef extern from "posengine/arrow.h" nogil:
+    cdef struct ArrowArrayStream:
+        void (*release)(ArrowArrayStream *stream) noexcept nogil
+
+    ctypedef struct pos_arrow_options:
+        uint64_t after
+        uint64_t until
+        const size_t *fields
+        size_t field_count
+        void (*released)(void *context) noexcept nogil
+        void *context
+
+    size_t pos_arrow_field_count()
+    const char *pos_arrow_field_name(size_t index)
+    pos_status pos_journal_arrow(pos_journal *journal, const pos_arrow_options *options,
+                                 ArrowArrayStream *stream_out)

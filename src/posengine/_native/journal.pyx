@@ -7,59 +7,15 @@ over a column, say) has ended. A page that lent nothing is closed with its journ
 """
 
 from cpython.buffer cimport PyBuffer_FillInfo
-from libc.string cimport memcpy, memset, strlen
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset, strlen
 
+from posengine._native.entry cimport fill, put_text, row
 from posengine._native.status cimport checked, pos_status_name, pos_status_text
 
 from posengine.errors import BY_STATUS
-
-ENTRY_FIELDS = (
-    "sequence", "original", "received_at_ns", "terminal_at_ns", "amount_minor",
-    "staged_after_us", "flags", "processing", "stan", "batch", "original_batch",
-    "original_stan", "bin", "line", "last4", "mti", "currency", "entry_mode", "network",
-    "kind", "outcome", "type", "condition", "requirement", "response", "reason", "tid", "mid",
-    "rrn", "original_rrn", "auth", "operator_id", "pan_token", "fingerprint", "request", "answer",
-    "why",
-)
-
-
-cdef str text(const char *at, Py_ssize_t size):
-    """Text without its blanks; what is no ASCII is shown as it is, byte by byte."""
-    return at[:size].decode("latin-1").rstrip(" ")
-
-
-cdef tuple row(const pos_entry *entry):
-    """An entry as a tuple in the order of ``ENTRY_FIELDS``. Everything is copied."""
-    return (
-        entry.sequence, entry.original, entry.received_at_ns, entry.terminal_at_ns,
-        entry.amount_minor, entry.staged_after_us, entry.flags, entry.processing, entry.stan,
-        entry.batch, entry.original_batch, entry.original_stan, entry.bin, entry.line,
-        entry.last4, entry.mti, entry.currency, entry.entry_mode, entry.network, entry.kind,
-        entry.outcome, entry.type, entry.condition, entry.requirement,
-        text(entry.response, 2), text(entry.reason, 2), text(entry.tid, 8), text(entry.mid, 15),
-        text(entry.rrn, 12), text(entry.original_rrn, 12), text(entry.auth, 6),
-        text(entry.operator_id, 3),
-        entry.pan_token[:16], entry.fingerprint[:16],
-        (<const char *>entry.request)[:entry.request_size],
-        (<const char *>entry.answer)[:entry.answer_size],
-        entry.why,
-    )
-
-
-cdef int put_text(char *at, Py_ssize_t size, str name, str value) except -1:
-    encoded = value.encode("latin-1")
-    if len(encoded) > size:
-        raise ValueError(f"{name} has at most {size} characters, got {len(encoded)}")
-    memset(at, ord(" "), size)
-    memcpy(at, <const char *>encoded, len(encoded))
-    return 0
-
-
-cdef int put_bytes(uint8_t *at, str name, bytes value) except -1:
-    if len(value) != 16:
-        raise ValueError(f"{name} has 16 bytes, got {len(value)}")
-    memcpy(at, <const char *>value, 16)
-    return 0
 
 
 cdef class PageView:
@@ -122,6 +78,20 @@ cdef class PageView:
                 )
         return found
 
+    @property
+    def is_usual(self):
+        """It has the columns of this build, no more and no fewer."""
+        return self.page.is_usual
+
+    def place(self, name: str):
+        """``(type, width, offset)`` of a column. Raises: KeyError where the page has none."""
+        cdef pos_column column
+        cdef bytes wanted = name.encode()
+        self.lives()
+        if pos_page_column_named(&self.page, wanted, &column) != POS_OK or column.data == NULL:
+            raise KeyError(name)
+        return column.type, column.width, column.data - self.page.data
+
     def entry(self, uint32_t index):
         """Row ``index`` as a tuple in the order of ``ENTRY_FIELDS``."""
         cdef pos_entry entry
@@ -162,6 +132,28 @@ cdef c_bool on_progress(void *context, uint64_t sequence) noexcept with gil:
     except BaseException as error:
         progress.error = error
         return False
+
+
+cdef void arrow_released(void *context) noexcept with gil:
+    """The last batch of a stream is gone, in whatever thread."""
+    cdef Handle handle = <Handle>context
+    handle.returned()
+    Py_DECREF(handle)
+
+
+cdef void end_capsule(object capsule) noexcept:
+    """A consumer that took the stream left its release empty."""
+    cdef ArrowArrayStream *stream = <ArrowArrayStream *>PyCapsule_GetPointer(
+        capsule, "arrow_array_stream"
+    )
+    if stream.release != NULL:
+        stream.release(stream)
+    free(stream)
+
+
+ARROW_FIELDS = tuple(
+    pos_arrow_field_name(index).decode() for index in range(pos_arrow_field_count())
+)
 
 
 cdef class Handle:
@@ -240,18 +232,63 @@ cdef class Handle:
 
     def page(self, uint64_t sequence):
         """The page that holds ``sequence`` or comes after it; None where there is none yet."""
-        cdef PageView view = PageView.__new__(PageView)
+        found = self.pages(sequence, 1)
+        return found[0] if found else None
+
+    def pages(self, uint64_t sequence, size_t most):
+        """Up to ``most`` pages in a row (64 at the most), from that one on; empty where none is."""
+        cdef pos_page pages[64]
+        cdef size_t count = 0
+        cdef size_t index
+        cdef PageView view
         cdef pos_status status
         self.opened()
         self.lent += 1
         with nogil:
-            status = pos_journal_page(self.journal, sequence, &view.page)
+            status = pos_journal_pages(self.journal, sequence, pages, min(most, 64), &count)
         self.returned()
         if status == POS_JOURNAL_END:
-            return None
+            return []
         checked(status, f"page of {sequence}")
-        view.handle = self
-        return view
+        found = []
+        for index in range(count):
+            view = PageView.__new__(PageView)
+            view.page = pages[index]
+            view.handle = self
+            found.append(view)
+        return found
+
+    def arrow(self, fields, uint64_t after, uint64_t until):
+        """A stream of Arrow batches in a capsule; ``fields`` are indexes of ``ARROW_FIELDS``.
+
+        Borrowing: the batches lend the map; a close lets the files go after the last of them.
+        """
+        cdef size_t chosen[64]
+        cdef pos_arrow_options options
+        cdef ArrowArrayStream *stream
+        cdef pos_status status
+        cdef size_t index
+        if not 0 < len(fields) <= 64:
+            raise ValueError(f"a batch has 1 to 64 fields, not {len(fields)}")
+        for index in range(len(fields)):
+            chosen[index] = fields[index]
+        self.opened()
+        options.after = after
+        options.until = until
+        options.fields = chosen
+        options.field_count = len(fields)
+        options.released = arrow_released
+        options.context = <void *>self
+        stream = <ArrowArrayStream *>calloc(1, sizeof(ArrowArrayStream))
+        if stream == NULL:
+            raise MemoryError
+        status = pos_journal_arrow(self.journal, &options, stream)
+        if status != POS_OK:
+            free(stream)
+            checked(status)
+        self.lent += 1  # until the stream and all its batches are released
+        Py_INCREF(self)
+        return PyCapsule_New(stream, "arrow_array_stream", end_capsule)
 
     def entry(self, uint64_t sequence):
         """One entry as a tuple in the order of ``ENTRY_FIELDS``."""
@@ -329,44 +366,7 @@ cdef class Handle:
         cdef pos_entry entry
         cdef bytes request = fields.get("request", b"")
         cdef bytes answer = fields.get("answer", b"")
-        memset(&entry, 0, sizeof(entry))
-        for name in fields:
-            if name not in ENTRY_FIELDS or name == "sequence":
-                raise ValueError(f"an entry that is staged has no field {name!r}")
-        entry.original = fields.get("original", 0)
-        entry.received_at_ns = fields.get("received_at_ns", 0)
-        entry.terminal_at_ns = fields.get("terminal_at_ns", 0)
-        entry.amount_minor = fields.get("amount_minor", 0)
-        entry.staged_after_us = fields.get("staged_after_us", 0)
-        entry.flags = fields.get("flags", 0)
-        entry.processing = fields.get("processing", 0)
-        entry.stan = fields.get("stan", 0)
-        entry.batch = fields.get("batch", 0)
-        entry.original_batch = fields.get("original_batch", 0)
-        entry.original_stan = fields.get("original_stan", 0)
-        entry.bin = fields.get("bin", 0)
-        entry.line = fields.get("line", 0)
-        entry.last4 = fields.get("last4", 0)
-        entry.mti = fields.get("mti", 0)
-        entry.currency = fields.get("currency", 0)
-        entry.entry_mode = fields.get("entry_mode", 0)
-        entry.network = fields.get("network", 0)
-        entry.kind = fields.get("kind", 0)
-        entry.outcome = fields.get("outcome", 0)
-        entry.type = fields.get("type", 0)
-        entry.condition = fields.get("condition", 0)
-        entry.requirement = fields.get("requirement", 0)
-        entry.why = fields.get("why", 0)
-        put_text(entry.response, 2, "response", fields.get("response", ""))
-        put_text(entry.reason, 2, "reason", fields.get("reason", ""))
-        put_text(entry.tid, 8, "tid", fields.get("tid", ""))
-        put_text(entry.mid, 15, "mid", fields.get("mid", ""))
-        put_text(entry.rrn, 12, "rrn", fields.get("rrn", ""))
-        put_text(entry.original_rrn, 12, "original_rrn", fields.get("original_rrn", ""))
-        put_text(entry.auth, 6, "auth", fields.get("auth", ""))
-        put_text(entry.operator_id, 3, "operator_id", fields.get("operator_id", ""))
-        put_bytes(entry.pan_token, "pan_token", fields.get("pan_token", bytes(16)))
-        put_bytes(entry.fingerprint, "fingerprint", fields.get("fingerprint", bytes(16)))
+        fill(&entry, fields)
         entry.request = <const uint8_t *><const char *>request
         entry.request_size = <uint32_t>len(request)
         entry.answer = <const uint8_t *><const char *>answer

@@ -9,12 +9,14 @@ from posengine.journal.entry import Entry
 from posengine.journal.export import Trailer, export_csv, export_jsonl
 from posengine.journal.journal import Facts, Journal, Verdict
 from posengine.journal.page import Page
+from posengine.journal.scan import Scan
 
 __all__ = [
     "Entry",
     "Facts",
     "Journal",
     "Page",
+    "Scan",
     "Trailer",
     "Verdict",
     "export_csv",

@@ -16,6 +16,9 @@ from posengine._native.journal import Handle
 from posengine.errors import ArgumentFault
 from posengine.journal.entry import Entry
 from posengine.journal.page import Page
+from posengine.journal.scan import Scan
+
+_PAGES_A_LOOK = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +175,26 @@ class Journal:
                 ``Page.check`` alone.
         """
         following = after + 1
-        while (view := self._open.page(following)) is not None:
-            page = Page(view, columns)
-            following = page.last_sequence + 1
-            yield page
+        while views := self._open.pages(following, _PAGES_A_LOOK):
+            for view in views:
+                page = Page(view, columns)
+                following = page.last_sequence + 1
+                yield page
+
+    def arrow(
+        self, columns: Sequence[str] | None = None, *, after: int = 0, until: int = 0
+    ) -> Scan:
+        """Entries after ``after``, up to ``until`` (0: what is durable when it is read), for
+        DuckDB, polars, pyarrow and whatever else reads Arrow. ``columns`` of ``Scan.NAMES``.
+
+        Raises:
+            ValueError: a column that there is not.
+        """
+        return Scan(self._open, columns, after=after, until=until)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """All of it, as ``arrow()`` gives it: the journal itself can be queried."""
+        return self.arrow().__arrow_c_stream__(requested_schema)
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """Entries after ``after``, in order, up to what is durable now."""

@@ -8,6 +8,7 @@ Nothing is copied until somebody wants an ``Entry``. Each array keeps the map al
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, overload
 
 import numpy as np
@@ -20,6 +21,11 @@ _FIXED = {1: "<i8", 2: "<u8", 3: "<u4", 4: "<u2", 5: "u1"}
 _TEXT, _BYTES = 6, 7
 
 
+# The columns of a page of this build, as the first one that was read has them.
+_OFFERED: set[str] = set()
+
+
+@lru_cache(maxsize=64)
 def _dtype(column: int, width: int) -> np.dtype[Any]:
     if column in _FIXED:
         return np.dtype(_FIXED[column])
@@ -33,33 +39,39 @@ class Columns(Mapping[str, NDArray[Any]]):
     Borrowing: read-only views of the map; they stay right, also after the journal was closed.
     """
 
-    __slots__ = ("_made", "_places", "_view")
+    __slots__ = ("_made", "_view", "_wanted")
 
     def __init__(self, view: PageView, wanted: Sequence[str] | None) -> None:
-        places = view.columns()
-        if wanted is not None:
-            unknown = sorted(set(wanted) - set(places))
+        # A page of this build has what the one before had: nobody looks twice.
+        is_known = view.is_usual and wanted is not None and _OFFERED.issuperset(wanted)
+        if not is_known:
+            places = view.columns()
+            if view.is_usual:
+                _OFFERED.update(places)
+            unknown = sorted(set(wanted or ()) - set(places))
             if unknown:
                 raise ValueError(f"no column {unknown[0]!r}; there are {', '.join(places)}")
-            places = {name: places[name] for name in wanted}
-        self._places = places
+            wanted = tuple(places) if wanted is None else wanted
+        self._wanted = wanted
         self._view = view
         self._made: dict[str, NDArray[Any]] = {}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         made = self._made.get(name)
         if made is None:
-            kind, width, offset = self._places[name]
+            if self._wanted is None or name not in self._wanted:
+                raise KeyError(name)
+            kind, width, offset = self._view.place(name)
             lent = memoryview(self._view)
             made = np.frombuffer(lent, _dtype(kind, width), self._view.count, offset)
             self._made[name] = made
         return made
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return iter(self._wanted or ())
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._wanted or ())
 
 
 class Page(Sequence[Entry]):

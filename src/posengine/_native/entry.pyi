@@ -1,0 +1,1 @@
+ENTRY_FIELDS: tuple[str, ...]
