@@ -58,6 +58,7 @@ typedef struct one {
 
 static one wave[WAVE];
 static uint8_t kept[KEPT_MAX], template_[KEPT_MAX], reply[KEPT_MAX];
+static size_t sizes[3]; /* of these */
 static uint64_t sum; /* so that nothing is left out */
 
 static void die(const char *what)
@@ -159,6 +160,7 @@ static void redact_slow(const pos_spec *spec, pos_recipes *recipes, one *of)
     (void)recipes;
     pos_writer writer = pos_writer_over(kept, sizeof kept);
     pos_request_redact(spec, of->rule, &of->message, &writer);
+    sizes[0] = writer.size;
     sum += writer.size;
 }
 
@@ -167,6 +169,7 @@ static void redact_fast(const pos_spec *spec, pos_recipes *recipes, one *of)
     (void)spec;
     pos_writer writer = pos_writer_over(kept, sizeof kept);
     pos_recipe_redact(recipes, of->recipe, of->rule, &of->message, &writer);
+    sizes[0] = writer.size;
     sum += writer.size;
 }
 
@@ -183,6 +186,8 @@ static void answer_slow(const pos_spec *spec, pos_recipes *recipes, one *of)
         != POS_OK) die("no answer");
     if (pos_answer_fill(spec, template_, writer.size, &of->message, &filled, &covered, &mac)
         != POS_OK) die("no reply");
+    sizes[1] = writer.size;
+    sizes[2] = filled.size;
     sum += writer.size + filled.size;
 }
 
@@ -197,6 +202,8 @@ static void answer_fast(const pos_spec *spec, pos_recipes *recipes, one *of)
     pos_writer filled = pos_writer_over(reply, sizeof reply);
     if (pos_recipe_answer(recipes, of->recipe, of->rule, &of->message, values, count, true, &writer,
                           &filled, &covered, &mac, &fault) != POS_OK) die("no answer");
+    sizes[1] = writer.size;
+    sizes[2] = filled.size;
     sum += writer.size + filled.size;
 }
 
@@ -224,7 +231,7 @@ static double timed(stage_function *run, const pos_spec *spec, pos_recipes *reci
 static void compare(const pos_spec *spec, pos_recipes *recipes)
 {
     static one slow;
-    static uint8_t theirs[2][KEPT_MAX];
+    static uint8_t theirs[3][KEPT_MAX];
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned index = 0; index < WAVE; index++) {
             one *fast = &wave[index];
@@ -236,16 +243,19 @@ static void compare(const pos_spec *spec, pos_recipes *recipes)
                 || memcmp(slow.pan, fast->pan, sizeof slow.pan) != 0
                 || slow.pan_size != fast->pan_size || slow.cover.size != fast->cover.size
                 || slow.rule != fast->rule) die("facts differ");
+            size_t before[3];
             redact_slow(spec, recipes, fast);
-            memcpy(theirs[0], kept, sizeof kept);
-            redact_fast(spec, recipes, fast);
-            if (memcmp(theirs[0], kept, sizeof kept) != 0) die("redactions differ");
             answer_slow(spec, recipes, fast);
-            memcpy(theirs[0], template_, sizeof template_);
-            memcpy(theirs[1], reply, sizeof reply);
+            memcpy(before, sizes, sizeof before);
+            memcpy(theirs[0], kept, sizeof kept);
+            memcpy(theirs[1], template_, sizeof template_);
+            memcpy(theirs[2], reply, sizeof reply);
+            redact_fast(spec, recipes, fast);
             answer_fast(spec, recipes, fast);
-            if (memcmp(theirs[0], template_, sizeof template_) != 0
-                || memcmp(theirs[1], reply, sizeof reply) != 0) die("answers differ");
+            if (memcmp(before, sizes, sizeof before) != 0) die("sizes differ");
+            if (memcmp(theirs[0], kept, sizes[0]) != 0) die("redactions differ");
+            if (memcmp(theirs[1], template_, sizes[1]) != 0) die("templates differ");
+            if (memcmp(theirs[2], reply, sizes[2]) != 0) die("replies differ");
         }
     }
 }

@@ -32,7 +32,7 @@
 #define RECIPES_MAX 512U
 #define WAYS 4U
 #define MARKS_MAX 4096U
-#define ASKS_MAX 24U
+#define ASKS_MAX 16U
 #define SELECTORS 5U
 #define SELECTOR_DIGITS_MAX 8U
 #define LENGTH_BITS 16U
@@ -45,7 +45,6 @@ typedef struct shape_ask {
     uint16_t units_min; /* shorter: the digits are not there */
     uint8_t field;
     uint8_t shift;
-    uint8_t word;
     uint8_t left; /* its place in the word */
 } shape_ask;
 
@@ -55,9 +54,9 @@ typedef struct shape {
     pos_recipe *last; /* most messages of a shape have one key */
     uint32_t serial;  /* 0: free */
     uint16_t mti;
-    uint8_t ask_count;
     bool is_slow;
-    shape_ask asks[ASKS_MAX];
+    uint8_t counts[RECIPE_KEY_WORDS];
+    shape_ask asks[RECIPE_KEY_WORDS][ASKS_MAX]; /* by the word that they go into */
 } shape;
 
 struct pos_recipes {
@@ -144,14 +143,12 @@ static const struct {
 /* Puts an ask of `bits` into the first word that has room. */
 static bool ask_add(shape *made, shape_ask ask, unsigned bits, unsigned used[RECIPE_KEY_WORDS])
 {
-    if (made->ask_count == ASKS_MAX) return false;
-    for (uint8_t word = 0; word < RECIPE_KEY_WORDS; word++) {
-        if (used[word] + bits > 64) continue;
-        ask.word = word;
+    for (unsigned word = 0; word < RECIPE_KEY_WORDS; word++) {
+        if (used[word] + bits > 64 || made->counts[word] == ASKS_MAX) continue;
         ask.left = (uint8_t)used[word];
         ask.mask = bits == 64 ? ~UINT64_C(0) : (UINT64_C(1) << bits) - 1;
         used[word] += bits;
-        made->asks[made->ask_count++] = ask;
+        made->asks[word][made->counts[word]++] = ask;
         return true;
     }
     return false;
@@ -257,23 +254,27 @@ static void shape_compile(const pos_spec *spec, const pos_message *sample, shape
 }
 
 /* Digits are in the word that ends with them: MTI and bitmap lie before every field. */
+static uint64_t ask_answer(const shape_ask *ask, const pos_message *message)
+{
+    const pos_field *place = &message->fields[ask->field];
+    uint64_t value = place->units;
+    if (ask->end != 0) {
+        if (value < ask->units_min) return 0;
+        const uint8_t *end = message->body + place->offset + ask->end;
+        value = pos_load_u64_be(end - 8) >> ask->shift;
+    }
+    return (value & ask->mask) << ask->left;
+}
+
 static void key_of(const shape *of, const pos_message *message, uint64_t key_out[RECIPE_KEY_WORDS])
 {
-    uint64_t key[RECIPE_KEY_WORDS] = {0};
-    for (unsigned index = 0; index < of->ask_count; index++) {
-        const shape_ask *ask = &of->asks[index];
-        const pos_field *place = &message->fields[ask->field];
-        uint64_t value = place->units;
-        if (ask->end != 0) {
-            value = 0;
-            if (place->units >= ask->units_min) {
-                const uint8_t *end = message->body + place->offset + ask->end;
-                value = pos_load_u64_be(end - 8) >> ask->shift;
-            }
+    for (unsigned word = 0; word < RECIPE_KEY_WORDS; word++) {
+        uint64_t key = 0;
+        for (unsigned index = 0; index < of->counts[word]; index++) {
+            key |= ask_answer(&of->asks[word][index], message);
         }
-        key[ask->word] |= (value & ask->mask) << ask->left;
+        key_out[word] = key;
     }
-    for (unsigned word = 0; word < RECIPE_KEY_WORDS; word++) key_out[word] = key[word];
 }
 
 static shape *shape_find(pos_recipes *recipes, const pos_message *message)

@@ -38,7 +38,8 @@ typedef enum recipe_slot {
     SLOT_ORIGINAL_BATCH,
     SLOT_ORIGINAL_STAN,
     SLOT_ORIGINAL_DATE,
-    SLOT_COUNT
+    SLOT_COUNT,
+    SLOT_NOBODY = SLOT_COUNT
 } recipe_slot;
 
 /* A number of at most 16 digits whose last byte lies `end` bytes after the start of its field. The
@@ -52,6 +53,15 @@ typedef struct recipe_number {
     uint8_t shift;   /* BCD: 4 where a filler or another part has the last nibble */
     uint8_t count;   /* characters; 0: the digits are BCD */
 } recipe_number;
+
+/* BCD digits that parse judged, at most eight, whose fact holds them all: most of them. */
+typedef struct recipe_short {
+    uint32_t mask;
+    uint16_t end;
+    uint8_t field;
+    uint8_t slot;
+    uint8_t shift;
+} recipe_short;
 
 #define RECIPE_TEXTS_MAX 6
 typedef struct recipe_text {
@@ -74,11 +84,14 @@ typedef struct recipe_facts {
     uint8_t pan_field;
     uint8_t track_field;    /* 0: none */
     uint8_t security_field; /* 0: none */
+    uint8_t short_count;
     uint8_t number_count;
     uint8_t text_count;
+    recipe_short shorts[SLOT_COUNT + 1]; /* an even number: the last may be nobody's */
     recipe_number numbers[SLOT_COUNT];
     recipe_text texts[RECIPE_TEXTS_MAX];
-    uint64_t constants[SLOT_COUNT]; /* what the key says already, and 0 */
+    uint64_t constants[SLOT_COUNT + 1]; /* what the key says already, and 0 */
+    size_t prototype_size;
     pos_request prototype;
 } recipe_facts;
 
@@ -112,35 +125,52 @@ typedef struct recipe_redaction {
 #define RECIPE_STEPS_MAX 40
 #define RECIPE_HOLES_MAX 12
 #define RECIPE_HEAD_MAX 40
+#define RECIPE_VALUES_MAX 24
 #define RECIPE_ANSWERS_MAX 4
 
 typedef enum recipe_dress {
-    DRESS_ECHO,   /* a run of fields that lie side by side in the request too */
-    DRESS_DIGITS, /* fixed, an even number of BCD digits, at most 16 */
-    DRESS_TEXT,   /* as it is, after a prefix or at its full size */
-    DRESS_SLOWLY, /* pos_field_write */
+    DRESS_ECHO,      /* a run of fields that lie side by side in the request too */
+    DRESS_DIGITS,    /* fixed, an even number of BCD digits, at most 16 */
+    DRESS_DIGITS_LL, /* as many as come, an even number, after a prefix */
+    DRESS_TEXT,      /* as it is, after a prefix or at its full size */
+    DRESS_SLOWLY,    /* pos_field_write */
 } recipe_dress;
+
+/* How text is judged before pos_view_fault is asked. */
+typedef enum recipe_quick {
+    QUICK_NONE,      /* always asked */
+    QUICK_DIGITS,    /* all digits: right */
+    QUICK_PRINTABLE, /* 20 to 7E: right */
+    QUICK_ANY,       /* bytes: never asked */
+} recipe_quick;
 
 typedef struct recipe_step {
     uint8_t dress; /* recipe_dress */
     uint8_t first; /* field */
     uint8_t last;  /* DRESS_ECHO */
-    uint8_t value; /* else: index among the given values */
+    uint8_t prefix_size;
+    uint8_t prefix_is_bcd;
+    uint8_t quick; /* recipe_quick */
     uint8_t hole_first;
     uint8_t hole_end;
+    uint16_t size_min; /* units; of a fixed field the same as the most */
+    uint16_t size_max;
+    uint8_t value; /* index among the given values */
 } recipe_step;
 
 /* The answer to this recipe's requests, for one set of given values. */
 typedef struct recipe_answer {
-    uint64_t given[2];
     bool is_signed;
     bool is_slow;
+    uint8_t value_count;
     uint8_t head_size;
     uint8_t mac_size;
     uint8_t step_count;
     uint8_t hole_count;
-    uint8_t holes[RECIPE_HOLES_MAX]; /* fields */
-    uint8_t head[RECIPE_HEAD_MAX];   /* MTI and bitmap */
+    uint32_t room; /* bytes that head, values at their largest and MAC take: echoes come on top */
+    uint8_t fields[RECIPE_VALUES_MAX]; /* of the given values, ascending */
+    uint8_t holes[RECIPE_HOLES_MAX];   /* fields */
+    uint8_t head[RECIPE_HEAD_MAX];     /* MTI and bitmap */
     recipe_step steps[RECIPE_STEPS_MAX];
 } recipe_answer;
 
@@ -161,13 +191,12 @@ struct pos_recipe {
     recipe_answer answers[RECIPE_ANSWERS_MAX];
 };
 
-/* How kept tags of a BER layout are told without a search: one bit a tag of one byte, and a page of
- * 256 bits for each first byte that has a second. */
+/* How kept tags of a BER layout are told without a search: 256 bits for tags of one byte, and 256 for
+ * each first byte that has a second; page 0 holds nothing, page 1 the short tags. */
 #define RECIPE_TAG_PAGES 16
 typedef struct recipe_tags {
     const pos_layout *layout; /* NULL: none */
-    uint64_t single[4];
-    uint8_t page_of[256]; /* from 1 */
+    uint8_t page_of[256];
     uint64_t pages[RECIPE_TAG_PAGES][4];
 } recipe_tags;
 
@@ -217,6 +246,14 @@ static inline uint64_t pos_nibbles_number(uint64_t word)
     word = (word & 0x00ff00ff00ff00ffU) + 100 * (word >> 8 & 0x00ff00ff00ff00ffU);
     word = (word & 0x0000ffff0000ffffU) + 10000 * (word >> 16 & 0x0000ffff0000ffffU);
     return (word & 0xffffffffU) + 100000000 * (word >> 32);
+}
+
+/* Two numbers of eight digits at once, one in each half. */
+static inline uint64_t pos_nibbles_numbers(uint64_t words)
+{
+    words -= 6 * (words >> 4 & 0x0f0f0f0f0f0f0f0fU);
+    words = (words & 0x00ff00ff00ff00ffU) + 100 * (words >> 8 & 0x00ff00ff00ff00ffU);
+    return (words & 0x0000ffff0000ffffU) + 10000 * (words >> 16 & 0x0000ffff0000ffffU);
 }
 
 /* Eight bytes that hold a digit each, big-endian, into eight nibbles. */

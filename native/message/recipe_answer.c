@@ -21,6 +21,7 @@
 #include <assert.h>
 
 #define HOLE_SIZE 5U
+#define ZEROS_AFTER 8U /* a word of digits is stored whole; what comes next writes over its zeros */
 
 /* ---- compile ------------------------------------------------------------------------------------- */
 static bool is_raw_text(const pos_form *form)
@@ -44,14 +45,36 @@ static bool has_plain_prefix(const pos_form *form)
 
 static uint8_t dress_of(const pos_form *form)
 {
+    const bool is_fixed = form->prefix_digits == 0;
     if (form->content == POS_CONTENT_N && form->encoding == POS_CODE_BCD) {
-        const bool is_even = form->prefix_digits == 0 && form->size_max % 2 == 0;
-        return is_even && form->size_max <= 16 ? DRESS_DIGITS : DRESS_SLOWLY;
+        if (form->size_max > 16) return DRESS_SLOWLY;
+        if (is_fixed) return form->size_max % 2 == 0 ? DRESS_DIGITS : DRESS_SLOWLY;
+        return has_plain_prefix(form) && !form->counts_bytes ? DRESS_DIGITS_LL : DRESS_SLOWLY;
     }
-    if (is_raw_text(form) && (form->prefix_digits == 0 || has_plain_prefix(form))) {
-        return DRESS_TEXT;
-    }
-    return DRESS_SLOWLY;
+    return is_raw_text(form) && (is_fixed || has_plain_prefix(form)) ? DRESS_TEXT : DRESS_SLOWLY;
+}
+
+static uint8_t quick_of(const pos_form *form)
+{
+    if (form->content == POS_CONTENT_B) return QUICK_ANY;
+    if (form->content == POS_CONTENT_ANS) return QUICK_PRINTABLE;
+    return form->content == POS_CONTENT_AN ? QUICK_DIGITS : QUICK_NONE;
+}
+
+/* A given value; what it can take at most goes into the room that is asked for. */
+static bool value_compile(const pos_form *form, unsigned field, unsigned index, recipe_answer *made)
+{
+    if (made->step_count == RECIPE_STEPS_MAX) return false;
+    const bool is_fixed = form->prefix_digits == 0;
+    made->steps[made->step_count++] = (recipe_step){
+        .dress = dress_of(form), .first = (uint8_t)field, .value = (uint8_t)index,
+        .prefix_size = is_fixed ? 0 : form->prefix_size,
+        .prefix_is_bcd = form->prefix_encoding == POS_CODE_BCD, .quick = quick_of(form),
+        .size_min = is_fixed ? form->size_max : form->size_min, .size_max = form->size_max,
+    };
+    /* Hex has two characters a unit; ZEROS_AFTER: digits are stored by the word. */
+    made->room += form->prefix_size + 2U * form->size_max + ZEROS_AFTER;
+    return true;
 }
 
 /* Whether no field of the request lies between two of it. */
@@ -73,8 +96,11 @@ static bool echo_compile(const pos_spec *spec, const pos_message *request, unsig
     if (!goes_on) {
         if (made->step_count == RECIPE_STEPS_MAX) return false;
         last = &made->steps[made->step_count++];
-        *last = (recipe_step){.dress = DRESS_ECHO, .first = (uint8_t)field,
-                              .hole_first = made->hole_count, .hole_end = made->hole_count};
+        *last = (recipe_step){
+            .dress = DRESS_ECHO, .first = (uint8_t)field,
+            .prefix_size = spec->forms[field].prefix_size,
+            .hole_first = made->hole_count, .hole_end = made->hole_count,
+        };
     }
     last->last = (uint8_t)field;
     if (!pos_answer_is_hole(spec, field)) return true;
@@ -84,12 +110,12 @@ static bool echo_compile(const pos_spec *spec, const pos_message *request, unsig
     return true;
 }
 
-/* How many given values lie before that of a field. */
-static uint8_t rank_of(const uint64_t given[2], unsigned field)
+/* Where a field's value is among the given ones; their number where it is none of them. */
+static unsigned given_index(const recipe_answer *made, unsigned field)
 {
-    unsigned rank = 0;
-    for (unsigned other = 1; other < field; other++) rank += pos_bitmap_has(given, other);
-    return (uint8_t)rank;
+    unsigned index = 0;
+    while (index < made->value_count && made->fields[index] != field) index++;
+    return index;
 }
 
 static bool steps_compile(const pos_spec *spec, const pos_rule *rule, const pos_message *request,
@@ -99,29 +125,24 @@ static bool steps_compile(const pos_spec *spec, const pos_rule *rule, const pos_
         if (spec->forms[field].content == POS_CONTENT_NONE) continue;
         if (field == spec->mac_fields[0] || field == spec->mac_fields[1]) continue;
         const bool is_echoed = pos_bitmap_has(rule->echoed, field);
-        const bool is_given = pos_bitmap_has(made->given, field)
+        const unsigned index = given_index(made, field);
+        const bool is_given = index < made->value_count
                               && (is_echoed || pos_bitmap_has(rule->supplied, field));
         if (!is_given && !(is_echoed && pos_message_has(request, field))) continue;
         pos_bitmap_set(bitmap_out, field);
-        if (!is_given) {
-            if (!echo_compile(spec, request, field, made)) return false;
-            continue;
-        }
-        if (made->step_count == RECIPE_STEPS_MAX) return false;
-        made->steps[made->step_count++] = (recipe_step){
-            .dress = dress_of(&spec->forms[field]), .first = (uint8_t)field,
-            .value = rank_of(made->given, field),
-        };
+        const bool has_room = is_given ? value_compile(&spec->forms[field], field, index, made)
+                                       : echo_compile(spec, request, field, made);
+        if (!has_room) return false;
     }
     return true;
 }
 
+/* `made` names the given values and whether it is signed; the rest is worked out. */
 static void answer_compile(const pos_spec *spec, const pos_rule *rule, const pos_message *request,
-                           const uint64_t given[2], bool is_signed, recipe_answer *made)
+                           bool is_signed, recipe_answer *made)
 {
-    *made = (recipe_answer){
-        .given = {given[0], given[1]}, .is_signed = is_signed, .is_slow = true,
-    };
+    made->is_slow = true;
+    made->is_signed = is_signed;
     uint64_t bitmap[2] = {0, 0};
     if (rule->answer_mti == 0 || !steps_compile(spec, rule, request, made, bitmap)) return;
     const unsigned mac_field = pos_mac_field_of(spec, bitmap);
@@ -139,6 +160,7 @@ static void answer_compile(const pos_spec *spec, const pos_rule *rule, const pos
         if (size > UINT8_MAX) return;
         made->mac_size = (uint8_t)size;
     }
+    made->room += made->head_size + made->mac_size;
     made->is_slow = false;
 }
 
@@ -146,63 +168,87 @@ static void answer_compile(const pos_spec *spec, const pos_rule *rule, const pos
 #define ZEROS 0x3030303030303030U
 
 /* Up to eight characters, right aligned in the word; exactly those are read. */
-static uint64_t characters_take(const uint8_t *text, size_t size)
+static inline uint64_t characters_take(const uint8_t *text, size_t size)
 {
-    assert(size <= 8);
     if (size >= 4) {
         const uint64_t tail = pos_load_u32_be(text + size - 4);
         return (uint64_t)pos_load_u32_be(text) << (8 * (size - 4)) | tail;
     }
-    uint64_t word = 0;
-    for (size_t index = 0; index < size; index++) word = word << 8 | text[index];
-    return word;
+    if (size >= 2) return (uint64_t)pos_load_u16_be(text) << (8 * (size - 2)) | text[size - 1];
+    return size == 0 ? 0 : text[0];
 }
 
-/* The digits of at most eight characters as BCD, zeros before them; a bit in `bad` for what is none. */
-static uint64_t digits_take(const uint8_t *text, size_t size, uint64_t *bad)
+/* The digits of one to eight characters as BCD, zeros before them; a bit in `bad` for what is none. */
+static inline uint64_t digits_take(const uint8_t *text, size_t size, uint64_t *bad)
 {
-    if (size == 0) return 0;
     const uint64_t word = characters_take(text, size) ^ ZEROS >> (8 * (8 - size));
     *bad |= pos_characters_bad(word);
     return pos_nibbles_of_bytes(word);
 }
 
-/* Each writes a value, and gives the end of it; NULL: the slow doors are to be asked. */
-static uint8_t *digits_dress(const pos_form *form, const pos_answer_value *value, uint8_t *at,
-                             const uint8_t *end)
+/* An even number of digits, right aligned in `units`; the end of it, NULL: the slow doors are to be
+ * asked. So do all below. */
+static inline uint8_t *digits_put(const pos_answer_value *value, size_t units, uint8_t *at)
 {
-    const size_t size = form->size_max / 2;
+    const size_t size = value->size;
     uint64_t bad = 0;
-    if (value->size > form->size_max || (size_t)(end - at) < size) return NULL;
-    const size_t low_size = value->size > 8 ? 8 : value->size;
-    const size_t high_size = value->size - low_size;
-    uint64_t digits = digits_take(value->value + high_size, low_size, &bad);
+    if (size == 0 || size > units) return NULL;
+    const size_t high_size = size > 8 ? size - 8 : 0;
+    uint64_t digits = digits_take(value->value + high_size, size - high_size, &bad);
     if (high_size > 0) digits |= digits_take(value->value, high_size, &bad) << 32;
     if (bad != 0) return NULL;
-    for (size_t index = size; index > 0; index--) {
-        at[index - 1] = (uint8_t)digits;
-        digits >>= 8;
-    }
-    return at + size;
+    const size_t bytes = units / 2;
+    pos_store_u64_be(at, digits << (8 * (8 - bytes)));
+    return at + bytes;
 }
 
-/* Whether all are digits: what most codes and numbers are, and every text field allows. */
-static bool is_digits(const uint8_t *text, size_t size)
+static inline uint8_t *prefix_put(const recipe_step *step, uint32_t number, uint8_t *at)
 {
-    uint64_t bad = 0;
-    while (size > 8) {
-        bad |= pos_characters_bad(pos_load_u64_be(text) ^ ZEROS);
-        text += 8;
-        size -= 8;
+    const unsigned low = number % 100;
+    if (step->prefix_is_bcd == 0) {
+        pos_ascii_from_number(number, (char *)at, step->prefix_size);
+    } else if (step->prefix_size == 1) {
+        at[0] = (uint8_t)(low / 10 << 4 | low % 10);
+    } else {
+        const unsigned high = number / 100;
+        at[0] = (uint8_t)(high / 10 << 4 | high % 10);
+        at[1] = (uint8_t)(low / 10 << 4 | low % 10);
     }
-    if (size > 0) bad |= pos_characters_bad(characters_take(text, size) ^ ZEROS >> (8 * (8 - size)));
-    return bad == 0;
+    return at + step->prefix_size;
+}
+
+/* A bit in each byte that may be wrong: none, and all eight characters are right. */
+static inline uint64_t doubt(uint8_t quick, uint64_t word)
+{
+    if (quick == QUICK_DIGITS) return pos_characters_bad(word ^ ZEROS);
+    /* 20 to 7E: one less than 20 borrows, one more than 7E carries into the highest bit. */
+    return (word | (word - 0x2020202020202020U) | (word + 0x0101010101010101U))
+           & 0x8080808080808080U;
+}
+
+/* Copies text and says whether one of its characters wants a closer look; none past it is read. */
+static inline bool text_copy(uint8_t quick, const uint8_t *text, size_t size, uint8_t *at)
+{
+    uint64_t doubts = 0;
+    size_t from = 0;
+    if (size < 8) {
+        const uint64_t word = characters_take(text, size);
+        pos_copy_short(at, text, size);
+        /* Right aligned: digits before it are no doubt. */
+        return doubt(quick, word | ZEROS << (4 * size) << (4 * size)) != 0;
+    }
+    for (; size - from > 8; from += 8) {
+        const uint64_t word = pos_load_u64_le(text + from);
+        pos_store_u64_le(at + from, word);
+        doubts |= doubt(quick, word);
+    }
+    const uint64_t tail = pos_load_u64_le(text + size - 8);
+    pos_store_u64_le(at + size - 8, tail);
+    return (doubts | doubt(quick, tail)) != 0;
 }
 
 static bool text_is_right(const pos_form *form, const uint8_t *text, uint32_t size)
 {
-    if (form->content == POS_CONTENT_B || size == 0) return true;
-    if (form->content != POS_CONTENT_A && is_digits(text, size)) return true;
     const pos_view view = {
         .data = text, .size = size, .units = size, .content = form->content,
         .encoding = form->encoding,
@@ -210,32 +256,22 @@ static bool text_is_right(const pos_form *form, const uint8_t *text, uint32_t si
     return pos_view_fault(&view) == size;
 }
 
-static uint8_t *prefix_put(const pos_form *form, uint32_t number, uint8_t *at)
-{
-    if (form->prefix_encoding == POS_CODE_BCD) {
-        if (form->prefix_size == 1) at[0] = (uint8_t)(number / 10 << 4 | number % 10);
-        else pos_bcd_from_number(number, at, form->prefix_size);
-    } else {
-        pos_ascii_from_number(number, (char *)at, form->prefix_size);
-    }
-    return at + form->prefix_size;
-}
-
-static uint8_t *text_dress(const pos_form *form, const pos_answer_value *value, uint8_t *at,
-                           const uint8_t *end)
+static inline uint8_t *text_put(const pos_spec *spec, const recipe_step *step,
+                                const pos_answer_value *value, uint8_t *at)
 {
     const uint32_t size = value->size;
-    if (size > form->size_max || size < form->size_min) return NULL;
-    if ((size_t)(end - at) < (size_t)form->prefix_size + size) return NULL;
-    if (!text_is_right(form, value->value, size)) return NULL;
-    if (form->prefix_digits != 0) at = prefix_put(form, size, at);
-    else if (size != form->size_max) return NULL;
-    pos_copy_short(at, value->value, size);
+    if (size < step->size_min || size > step->size_max) return NULL;
+    if (step->prefix_size != 0) at = prefix_put(step, size, at);
+    if (step->quick == QUICK_ANY) {
+        pos_copy_short(at, value->value, size);
+    } else if (text_copy(step->quick, value->value, size, at) || step->quick == QUICK_NONE) {
+        if (!text_is_right(&spec->forms[step->first], value->value, size)) return NULL;
+    }
     return at + size;
 }
 
-static uint8_t *slowly_dress(const pos_form *form, unsigned field, const pos_answer_value *value,
-                             uint8_t *at, const uint8_t *end)
+static uint8_t *slowly_put(const pos_form *form, unsigned field, const pos_answer_value *value,
+                           uint8_t *at, const uint8_t *end)
 {
     pos_writer writer = pos_writer_over(at, (size_t)(end - at));
     const pos_status status =
@@ -243,14 +279,16 @@ static uint8_t *slowly_dress(const pos_form *form, unsigned field, const pos_ans
     return status == POS_OK && !writer.is_full ? at + writer.size : NULL;
 }
 
-static uint8_t *value_dress(const pos_spec *spec, const recipe_step *step,
-                            const pos_answer_value *value, uint8_t *at, const uint8_t *end)
+static inline uint8_t *value_put(const pos_spec *spec, const recipe_step *step,
+                                 const pos_answer_value *value, uint8_t *at, const uint8_t *end)
 {
-    const pos_form *form = &spec->forms[step->first];
-    assert(value->field == step->first);
-    if (step->dress == DRESS_DIGITS) return digits_dress(form, value, at, end);
-    if (step->dress == DRESS_TEXT) return text_dress(form, value, at, end);
-    return slowly_dress(form, step->first, value, at, end);
+    if (step->dress == DRESS_TEXT) return text_put(spec, step, value, at);
+    if (step->dress == DRESS_DIGITS) return digits_put(value, step->size_max, at);
+    if (step->dress == DRESS_DIGITS_LL && value->size % 2 == 0) {
+        if (value->size < step->size_min || value->size > step->size_max) return NULL;
+        return digits_put(value, value->size, prefix_put(step, value->size, at));
+    }
+    return slowly_put(&spec->forms[step->first], step->first, value, at, end);
 }
 
 /* ---- write: the reply, and the template from it ------------------------------------------------------ */
@@ -259,36 +297,41 @@ typedef struct hole {
     uint16_t size;
 } hole;
 
-/* The body of the reply; its end, NULL where the slow doors are to be asked. */
+/* A run of the request's own fields, and where the holes in it come to lie. */
+static inline uint8_t *echo_put(const recipe_answer *answer, const recipe_step *step,
+                                const pos_message *request, uint8_t *at, const uint8_t *start,
+                                hole holes_out[RECIPE_HOLES_MAX])
+{
+    const pos_field *last = &request->fields[step->last];
+    const size_t from = (size_t)request->fields[step->first].offset - step->prefix_size;
+    const size_t size = (size_t)last->offset + last->size - from;
+    pos_copy_short(at, request->body + from, size);
+    for (unsigned each = step->hole_first; each < step->hole_end; each++) {
+        const pos_field *place = &request->fields[answer->holes[each]];
+        holes_out[each] = (hole){
+            .offset = (uint16_t)((size_t)(at - start) + place->offset - from),
+            .size = place->size,
+        };
+    }
+    return at + size;
+}
+
+/* The body of the reply; its end, NULL where the slow doors are to be asked. There is room. */
 static uint8_t *body_write(const pos_spec *spec, const recipe_answer *answer,
                            const pos_message *request, const pos_answer_value *values, uint8_t *at,
                            const uint8_t *end, hole holes_out[RECIPE_HOLES_MAX])
 {
     const uint8_t *start = at;
-    if ((size_t)(end - at) < answer->head_size) return NULL;
     pos_copy_short(at, answer->head, answer->head_size);
     at += answer->head_size;
-    for (unsigned index = 0; index < answer->step_count; index++) {
-        const recipe_step *step = &answer->steps[index];
-        if (step->dress != DRESS_ECHO) {
-            at = value_dress(spec, step, &values[step->value], at, end);
-            if (at == NULL) return NULL;
+    const recipe_step *last = answer->steps + answer->step_count;
+    for (const recipe_step *step = answer->steps; step < last; step++) {
+        if (step->dress == DRESS_ECHO) {
+            at = echo_put(answer, step, request, at, start, holes_out);
             continue;
         }
-        const pos_field *last = &request->fields[step->last];
-        const size_t from = (size_t)request->fields[step->first].offset
-                            - spec->forms[step->first].prefix_size;
-        const size_t size = (size_t)last->offset + last->size - from;
-        if ((size_t)(end - at) < size) return NULL;
-        pos_copy_short(at, request->body + from, size);
-        for (unsigned each = step->hole_first; each < step->hole_end; each++) {
-            const pos_field *place = &request->fields[answer->holes[each]];
-            holes_out[each] = (hole){
-                .offset = (uint16_t)((size_t)(at - start) + place->offset - from),
-                .size = place->size,
-            };
-        }
-        at += size;
+        at = value_put(spec, step, &values[step->value], at, end);
+        if (at == NULL) return NULL;
     }
     return at;
 }
@@ -318,29 +361,37 @@ static bool template_write(const recipe_answer *answer, const hole holes[RECIPE_
     return true;
 }
 
+static bool is_answer(const recipe_answer *answer, const pos_answer_value *values, size_t count,
+                      bool is_signed)
+{
+    if (answer->value_count != count || answer->is_signed != is_signed) return false;
+    unsigned other = 0;
+    for (size_t index = 0; index < count; index++) {
+        other |= (unsigned)(answer->fields[index] ^ values[index].field);
+    }
+    return other == 0;
+}
+
 /* The answer's recipe for these values, compiled when it is first wanted; NULL: there is none. */
 static const recipe_answer *answer_find(const pos_spec *spec, pos_recipe *recipe,
                                         const pos_message *request,
-                                        const pos_answer_value *values, size_t value_count,
+                                        const pos_answer_value *values, size_t count,
                                         bool is_signed)
 {
-    uint64_t given[2] = {0, 0};
-    unsigned before = 0;
-    for (size_t index = 0; index < value_count; index++) {
-        const unsigned field = values[index].field;
-        if (field <= before || field > POS_FIELD_MAX) return NULL;
-        pos_bitmap_set(given, field);
-        before = field;
-    }
     for (unsigned index = 0; index < recipe->answer_count; index++) {
         const recipe_answer *each = &recipe->answers[index];
-        const bool is_ours = each->given[0] == given[0] && each->given[1] == given[1]
-                             && each->is_signed == is_signed;
-        if (is_ours) return each->is_slow ? NULL : each;
+        if (is_answer(each, values, count, is_signed)) return each->is_slow ? NULL : each;
     }
-    if (recipe->answer_count == RECIPE_ANSWERS_MAX) return NULL;
-    recipe_answer *made = &recipe->answers[recipe->answer_count++];
-    answer_compile(spec, recipe->rule, request, given, is_signed, made);
+    if (recipe->answer_count == RECIPE_ANSWERS_MAX || count > RECIPE_VALUES_MAX) return NULL;
+    recipe_answer *made = &recipe->answers[recipe->answer_count];
+    *made = (recipe_answer){.value_count = (uint8_t)count};
+    for (size_t index = 0; index < count; index++) {
+        const uint8_t field = values[index].field;
+        if (field <= (index == 0 ? 0 : made->fields[index - 1])) return NULL;
+        made->fields[index] = field;
+    }
+    recipe->answer_count++;
+    answer_compile(spec, recipe->rule, request, is_signed, made);
     return made->is_slow ? NULL : made;
 }
 
@@ -353,15 +404,17 @@ bool recipe_answer_write(const pos_spec *spec, pos_recipe *recipe, const pos_mes
     const recipe_answer *answer =
         answer_find(spec, recipe, request, values, value_count, is_signed);
     if (answer == NULL || reply_writer->is_full) return false;
+    const size_t most = (size_t)answer->room + request->body_size;
+    if (reply_writer->capacity - reply_writer->size < most) return false;
     uint8_t *start = reply_writer->data + reply_writer->size;
-    const uint8_t *end = reply_writer->data + reply_writer->capacity;
-    uint8_t *at = body_write(spec, answer, request, values, start, end, holes);
+    uint8_t *at = body_write(spec, answer, request, values, start, start + most, holes);
     if (at == NULL) return false;
     const size_t body_size = (size_t)(at - start);
-    if ((size_t)(end - at) < answer->mac_size || body_size > spec->frame.size_max) return false;
+    if (body_size > spec->frame.size_max) return false;
     if (template_writer != NULL
         && !template_write(answer, holes, start, body_size, template_writer)) return false;
-    for (unsigned index = 0; index < answer->mac_size; index++) at[index] = 0;
+    if (answer->mac_size == 8) pos_store_u64_le(at, 0);
+    else pos_zero(at, answer->mac_size);
     reply_writer->size += body_size + answer->mac_size;
     *covered_size_out = body_size;
     *mac_size_out = answer->mac_size;

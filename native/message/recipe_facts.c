@@ -26,6 +26,7 @@
 #define BIN_DIGITS 6U
 #define ACCOUNT_DIGITS_MIN 8U
 #define ACCOUNT_DIGITS_MAX 19U
+#define SHORT_DIGITS 8U
 #define WINDOW_DIGITS 32U /* of a track that are looked at */
 #define SEPARATOR 13U
 #define DIGIT_BITS(count) ((count) >= 16 ? ~UINT64_C(0) : (UINT64_C(1) << (4 * (count))) - 1)
@@ -135,6 +136,20 @@ static bool number_compile(const pos_message *sample, unsigned field, const pos_
     return is_plain && view->size == view->units;
 }
 
+/* Takes a number among those that need no judgement; false where it is none of them. */
+static bool short_compile(const pos_view *view, const recipe_number *number, recipe_facts *facts)
+{
+    uint64_t largest = 0;
+    for (uint32_t index = 0; index < view->units; index++) largest = 10 * largest + 9;
+    const bool is_judged = view->encoding == POS_CODE_BCD && view->content == POS_CONTENT_N;
+    if (!is_judged || view->units > SHORT_DIGITS || largest > number->most) return false;
+    facts->shorts[facts->short_count++] = (recipe_short){
+        .mask = (uint32_t)number->mask, .end = number->end, .field = number->field,
+        .slot = number->slot, .shift = number->shift,
+    };
+    return true;
+}
+
 /* Whether the key holds all digits of a role: recipe.c asks for those of selectors. */
 static bool is_of_key(pos_role role, const pos_view *view)
 {
@@ -164,8 +179,12 @@ static bool numbers_compile(const pos_spec *spec, const pos_message *sample, rec
         if (!number_compile(sample, field, &view, number)) return false;
         number->slot = each->slot;
         number->most = each->most;
-        facts->number_count++;
+        if (!short_compile(&view, number, facts)) facts->number_count++;
     }
+    /* They are converted two by two: a last one alone has nobody beside it. */
+    facts->shorts[facts->short_count] = (recipe_short){
+        .field = facts->short_count > 0 ? facts->shorts[0].field : 0, .slot = SLOT_NOBODY,
+    };
     return true;
 }
 
@@ -249,7 +268,7 @@ void recipe_facts_compile(const pos_spec *spec, const pos_rule *rule, const pos_
                           recipe_facts *facts)
 {
     assert(rule->mti == sample->mti);
-    *facts = (recipe_facts){.is_slow = true};
+    *facts = (recipe_facts){.is_slow = true, .prototype_size = sizeof facts->prototype};
     facts->prototype.kind = rule->kind;
     facts->prototype.mti = sample->mti;
     facts->prototype.message_class = (uint8_t)(sample->mti >> 4);
@@ -286,10 +305,23 @@ static uint64_t characters_load(const uint8_t *end, unsigned count, uint64_t *ba
     return digits;
 }
 
+static inline uint64_t short_load(const recipe_short *number, const pos_message *message)
+{
+    const uint8_t *end = message->body + message->fields[number->field].offset + number->end;
+    return pos_load_u64_be(end - 8) >> number->shift & number->mask;
+}
+
 static bool numbers_read(const recipe_facts *facts, const pos_message *message,
-                         uint64_t numbers[SLOT_COUNT])
+                         uint64_t numbers[SLOT_COUNT + 1])
 {
     uint64_t bad = 0;
+    for (unsigned index = 0; index < facts->short_count; index += 2) {
+        const recipe_short *pair = &facts->shorts[index];
+        const uint64_t both = pos_nibbles_numbers(short_load(&pair[0], message) << 32
+                                                  | short_load(&pair[1], message));
+        numbers[pair[0].slot] = both >> 32;
+        numbers[pair[1].slot] = both & 0xffffffffU;
+    }
     for (unsigned index = 0; index < facts->number_count; index++) {
         const recipe_number *number = &facts->numbers[index];
         const uint8_t *end = message->body + message->fields[number->field].offset + number->end;
@@ -324,7 +356,7 @@ typedef struct card {
 } card;
 
 /* `count` digits from digit `at` on, right aligned; at most 16. */
-static uint64_t window_take(const window *from, uint32_t at, uint32_t count)
+static inline uint64_t window_take(const window *from, uint32_t at, uint32_t count)
 {
     assert(at + count <= WINDOW_DIGITS && count >= 1 && count <= 16);
     const uint32_t shift = 4 * (WINDOW_DIGITS - at - count); /* of the 128 bits */
@@ -345,7 +377,7 @@ static uint64_t check_sum(uint64_t nibbles)
     return ((once + 2 * twice - 9 * over) * 0x0101010101010101U) >> 56;
 }
 
-static bool check_digit_is_right(const window *digits, uint32_t size)
+static inline bool check_digit_is_right(const window *digits, uint32_t size)
 {
     const uint32_t low_count = size > 16 ? 16 : size;
     uint64_t sum = check_sum(window_take(digits, size - low_count, low_count));
@@ -354,11 +386,13 @@ static bool check_digit_is_right(const window *digits, uint32_t size)
 }
 
 /* First six and last four, where the account is long enough to hide the rest. */
-static void ends_take(card *found)
+static inline void ends_take(card *found)
 {
     if (found->size < BIN_DIGITS + 4) return;
-    found->bin = (uint32_t)pos_nibbles_number(window_take(&found->digits, 0, BIN_DIGITS));
-    found->last4 = (uint16_t)pos_nibbles_number(window_take(&found->digits, found->size - 4, 4));
+    const uint64_t both = pos_nibbles_numbers(window_take(&found->digits, 0, BIN_DIGITS) << 32
+                                              | window_take(&found->digits, found->size - 4, 4));
+    found->bin = (uint32_t)(both >> 32);
+    found->last4 = (uint16_t)both;
 }
 
 static bool account_read(const recipe_facts *facts, const pos_message *message, card *found)
@@ -408,6 +442,8 @@ static uint32_t clear_digits(const recipe_facts *facts, const pos_message *messa
 
 static bool track_read(const recipe_facts *facts, const pos_message *message, card *found)
 {
+    /* Where the account and its expiry are known, a track says nothing more. */
+    if (found->size != 0 && found->expiry_yymm != 0) return true;
     const pos_field *place = &message->fields[facts->track_field];
     const uint8_t *value = message->body + place->offset;
     if ((uint32_t)place->offset + 16 > message->body_size) return false;
@@ -463,10 +499,11 @@ static void account_write(const card *found, char pan_out[20])
 
 /* ---- read: the whole ------------------------------------------------------------------------------------------ */
 static void facts_write(const recipe_facts *facts, const pos_message *message,
-                        const uint64_t numbers[SLOT_COUNT], const card *found,
+                        const uint64_t numbers[SLOT_COUNT + 1], const card *found,
                         pos_request *request)
 {
-    *request = facts->prototype;
+    /* Of a size that the compiler does not know: it would make a slow string move of it. */
+    pos_copy(request, &facts->prototype, facts->prototype_size);
     request->amount_minor = (int64_t)numbers[SLOT_AMOUNT];
     request->entry_mode = (uint16_t)numbers[SLOT_ENTRY_MODE];
     request->processing = (uint32_t)numbers[SLOT_PROCESSING];
@@ -504,7 +541,7 @@ static void facts_write(const recipe_facts *facts, const pos_message *message,
 bool recipe_facts_read(const recipe_facts *facts, const pos_message *message,
                        pos_request *request_out, char pan_out[20], size_t *pan_size_out)
 {
-    uint64_t numbers[SLOT_COUNT];
+    uint64_t numbers[SLOT_COUNT + 1];
     if (facts->is_slow) return false;
     pos_copy(numbers, facts->constants, sizeof numbers);
     if (!numbers_read(facts, message, numbers)) return false;

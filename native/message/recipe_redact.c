@@ -14,13 +14,15 @@
  *
  * Rules. Whatever is not known to be kept is not copied, not even to be written over: covered parts
  * are the exception and lie in fields whose secrets redact.c copies first too. Room for all that could
- * come is judged once; where there is less, the slow door says what fits.
+ * come is judged once, with eight bytes to spare that may get zeros; where there is less, the slow door
+ * says what fits.
  */
 #include "message/recipe.h"
 
 #include <assert.h>
 
 #define HEAD_SIZE 3U
+#define ZEROS_AFTER 8U /* bytes past the end that may be written, with zeros */
 
 /* ---- compile ------------------------------------------------------------------------------------- */
 static void bit_set(uint64_t bits[4], unsigned index)
@@ -28,21 +30,16 @@ static void bit_set(uint64_t bits[4], unsigned index)
     bits[index / 64] |= UINT64_C(1) << (index % 64);
 }
 
-static bool bit_has(const uint64_t bits[4], unsigned index)
-{
-    return (bits[index / 64] >> (index % 64) & 1U) != 0;
-}
-
 void recipe_tags_compile(const pos_spec *spec, const pos_layout *layout, recipe_tags *tags_out)
 {
     assert(layout->form == POS_LAYOUT_BER);
-    unsigned pages = 0;
+    unsigned pages = 2;
     *tags_out = (recipe_tags){.layout = layout};
     for (uint16_t number = 1; number <= layout->count; number++) {
         const pos_part_form *form = pos_part_form_of(spec, layout, number);
         if (!form->is_kept) continue;
         if (form->tag <= 0xff) {
-            bit_set(tags_out->single, form->tag);
+            bit_set(tags_out->pages[1], form->tag);
         } else if (form->tag <= 0xffff) {
             const unsigned first = form->tag >> 8;
             if (tags_out->page_of[first] == 0) {
@@ -50,9 +47,9 @@ void recipe_tags_compile(const pos_spec *spec, const pos_layout *layout, recipe_
                     tags_out->layout = NULL; /* more than any dialect has: redact.c does it */
                     return;
                 }
-                tags_out->page_of[first] = (uint8_t)++pages;
+                tags_out->page_of[first] = (uint8_t)pages++;
             }
-            bit_set(tags_out->pages[tags_out->page_of[first] - 1], form->tag & 0xff);
+            bit_set(tags_out->pages[tags_out->page_of[first]], form->tag & 0xff);
         } else {
             tags_out->layout = NULL;
             return;
@@ -132,12 +129,21 @@ static uint8_t *head_write(uint8_t *at, unsigned field, size_t size)
     return at + HEAD_SIZE;
 }
 
+/* Up to eight bytes go as the word that ends with them, moved to its front: zeros come after, which
+ * the next field or nothing writes over. */
 static uint8_t *whole_write(uint8_t *at, const pos_message *message, unsigned field)
 {
     const pos_field *place = &message->fields[field];
-    at = head_write(at, field, place->size);
-    pos_copy_short(at, message->body + place->offset, place->size);
-    return at + place->size;
+    const uint8_t *value = message->body + place->offset;
+    const size_t size = place->size;
+    at = head_write(at, field, size);
+    if (size <= 8) {
+        const size_t half = 4 * (8 - size); /* a shift by all 64 bits is none in C */
+        pos_store_u64_be(at, pos_load_u64_be(value + size - 8) << half << half);
+    } else {
+        pos_copy_short(at, value, size);
+    }
+    return at + size;
 }
 
 static void part_cover(const pos_part *part, uint8_t *value)
@@ -152,12 +158,6 @@ static void part_cover(const pos_part *part, uint8_t *value)
     }
 }
 
-static bool tag_is_kept(const recipe_tags *tags, unsigned first, unsigned second)
-{
-    const unsigned page = tags->page_of[first];
-    return page != 0 && bit_has(tags->pages[page - 1], second);
-}
-
 /* One walk over the elements; the new end of what was written, NULL at anything unusual. */
 static uint8_t *elements_write(uint8_t *at, const recipe_tags *tags, const pos_message *message,
                                unsigned field)
@@ -168,26 +168,29 @@ static uint8_t *elements_write(uint8_t *at, const recipe_tags *tags, const pos_m
     uint8_t *written = at + HEAD_SIZE;
     uint32_t from = 0;
     uint32_t run = 0; /* where the run of kept elements began */
-    unsigned count = 0;
-    while (from < end) {
-        const unsigned first = value[from];
-        const bool is_long = (first & 0x1fU) == 0x1fU;
-        const uint32_t tag_size = is_long ? 2 : 1;
-        if ((first & 0x20U) != 0 || end - from < tag_size + 1) return NULL;
-        const unsigned second = value[from + 1]; /* of the tag, or the length */
-        const uint32_t length = value[from + tag_size];
-        const uint32_t size = tag_size + 1 + length;
-        if ((is_long && (second & 0x80U) != 0) || length >= 0x80 || end - from < size) return NULL;
-        if (++count > POS_PART_MAX) return NULL;
-        const bool is_kept = is_long ? tag_is_kept(tags, first, second)
-                                     : bit_has(tags->single, first);
-        if (!is_kept) {
+    if (end > 2 * POS_PART_MAX) return NULL; /* more elements than a walk counts */
+    /* One load an element, four bytes: behind chip data lie fields that every kind has, else redact.c
+     * does it. What comes next hangs on the length alone, not on a branch. */
+    if ((uint32_t)place->offset + end + 2 > message->body_size) return NULL;
+    while (end - from >= 2) {
+        const uint32_t word = pos_load_u32_le(value + from);
+        const unsigned first = word & 0xffU;
+        const unsigned second = word >> 8 & 0xffU; /* of the tag, or the length */
+        const uint32_t is_long = (first & 0x1fU) == 0x1fU;
+        const uint32_t length = word >> (8 + 8 * is_long) & 0xffU;
+        const uint32_t next = from + 2 + is_long + length;
+        const unsigned odd = (first & 0x20U) | (length & 0x80U) | (is_long << 7 & second);
+        if (odd != 0 || next > end) return NULL;
+        const uint64_t *page = tags->pages[is_long != 0 ? tags->page_of[first] : 1];
+        const unsigned bit = is_long != 0 ? second : first;
+        if ((page[bit / 64] >> (bit % 64) & 1U) == 0) {
             pos_copy_short(written, value + run, from - run);
             written += from - run;
-            run = from + size;
+            run = next;
         }
-        from += size;
+        from = next;
     }
+    if (from != end) return NULL;
     pos_copy_short(written, value + run, end - run);
     written += end - run;
     const size_t size = (size_t)(written - at) - HEAD_SIZE;
@@ -213,7 +216,7 @@ bool recipe_redact(const pos_spec *spec, const recipe_tags *tags,
 {
     const size_t most = message->body_size + (size_t)redaction->kept_count * HEAD_SIZE;
     if (redaction->is_slow || writer->is_full) return false;
-    if (writer->capacity - writer->size < most) return false;
+    if (writer->capacity - writer->size < most + ZEROS_AFTER) return false;
     uint8_t *at = writer->data + writer->size;
     const uint8_t *end = at + most;
     for (unsigned index = 0; index < redaction->kept_count; index++) {
