@@ -13,6 +13,7 @@ and one core.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,11 +26,11 @@ HOME = Path(__file__).resolve().parent.parent
 BUILD = HOME / "build" / "bench"
 RUNS = 15
 STAGES = ("read", "redact", "answer")
-# What the build gives every file, and files whose suffix names a processor.
 FLAGS = ["-std=c11", "-O3", "-D_GNU_SOURCE", "-DPOS_BUILD", "-fstack-protector-strong"]
-SUFFIXES = {"_sse42": ["-msse4.2"], "_avx2": ["-mavx2", "-mbmi", "-mbmi2"], "_avx512": [
-    "-mavx2", "-mbmi", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl",
-    "-mavx512vbmi", "-mgfni", "-mvaes", "-mvpclmulqdq"]}  # fmt: skip
+# CMakeLists.txt gives files whose suffix names a processor their flags.
+SUFFIX = re.compile(
+    r'MATCHES "(_\w+)\\\\\.c\$"\)\s+set_source\S+ PROPERTIES COMPILE_OPTIONS\s+"([^"]+)"'
+)
 
 
 def build() -> Path:
@@ -40,11 +41,13 @@ def build() -> Path:
     sources = [HOME / "bench" / "facts_timing.c"]
     for room in ("message", "bytes", "status", "measure"):
         sources += sorted((HOME / "native" / room).glob("*.c"))
+    suffixes = dict(SUFFIX.findall((HOME / "CMakeLists.txt").read_text()))
     objects = []
     for source in sources:
-        suffix = next((flags for name, flags in SUFFIXES.items() if source.stem.endswith(name)), [])
+        named = [flags for name, flags in suffixes.items() if source.stem.endswith(name)]
         target = folder / f"{source.parent.name}_{source.stem}.o"
-        command = ["cc", *FLAGS, *suffix, *includes, "-c", str(source), "-o", str(target)]
+        own = named[0].split(";") if named else []
+        command = ["cc", *FLAGS, *own, *includes, "-c", str(source), "-o", str(target)]
         subprocess.run(command, check=True)
         objects.append(str(target))
     program = BUILD / "facts_timing"

@@ -290,7 +290,7 @@ pos_status pos_recipe_read(pos_recipes *recipes, const pos_message *message,
                            size_t *pan_size_out, pos_fault *fault_out);
 
 /* pos_request_redact. `recipe`: as pos_recipe_read gave it for this message, or NULL. */
-void pos_recipe_redact(const pos_recipes *recipes, const pos_recipe *recipe, const pos_rule *rule,
+void pos_recipe_redact(pos_recipes *recipes, const pos_recipe *recipe, const pos_rule *rule,
                        const pos_message *message, pos_writer *writer);
 
 /*

@@ -65,7 +65,7 @@ struct pos_recipes {
     uint64_t seed;
     uint32_t serial;
     pos_recipe_settings settings;
-    recipe_tags tags;
+    recipe_chips chips;
     uint32_t marks[MARKS_MAX];
     shape shapes[SHAPES_MAX];
     pos_recipe recipes[RECIPES_MAX];
@@ -90,7 +90,7 @@ pos_status pos_recipes_open_with(const pos_spec *spec, const pos_recipe_settings
     const unsigned chip = pos_spec_role_field(spec, POS_ROLE_CHIP);
     const uint16_t layout = chip == 0 ? 0 : spec->forms[chip].layout;
     if (layout != 0 && spec->layouts[layout - 1].form == POS_LAYOUT_BER) {
-        recipe_tags_compile(spec, &spec->layouts[layout - 1], &recipes->tags);
+        recipe_tags_compile(spec, &spec->layouts[layout - 1], &recipes->chips.tags);
     }
     *recipes_out = recipes;
     return POS_OK;
@@ -321,7 +321,7 @@ static void recipe_compile(const pos_recipes *recipes, const pos_message *sample
         }
     }
     recipe_facts_compile(spec, made->rule, sample, &made->facts);
-    recipe_redaction_compile(spec, &recipes->tags, sample, &made->redaction);
+    recipe_redaction_compile(spec, &recipes->chips.tags, sample, &made->redaction);
     made->is_slow = false;
 }
 
@@ -420,14 +420,14 @@ pos_status pos_recipe_read(pos_recipes *recipes, const pos_message *message,
                             fault_out);
 }
 
-void pos_recipe_redact(const pos_recipes *recipes, const pos_recipe *recipe, const pos_rule *rule,
+void pos_recipe_redact(pos_recipes *recipes, const pos_recipe *recipe, const pos_rule *rule,
                        const pos_message *message, pos_writer *writer)
 {
     assert(recipes != NULL && message != NULL && writer != NULL);
     assert(recipe == NULL || recipe->rule == rule);
     const bool is_done = recipe != NULL
-                         && recipe_redact(recipes->spec, &recipes->tags, &recipe->redaction,
-                                          message, writer);
+                         && recipe_redact(recipes->spec, &recipes->chips, &recipe->redaction, message,
+                                          writer);
     if (!is_done) pos_request_redact(recipes->spec, rule, message, writer);
 }
 

@@ -84,6 +84,8 @@ typedef struct recipe_facts {
     uint8_t pan_field;
     uint8_t track_field;    /* 0: none */
     uint8_t security_field; /* 0: none */
+    uint8_t code_field;     /* a payment code in a tag; 0: none */
+    char code_tag[2];
     uint8_t short_count;
     uint8_t number_count;
     uint8_t text_count;
@@ -200,6 +202,30 @@ typedef struct recipe_tags {
     uint64_t pages[RECIPE_TAG_PAGES][4];
 } recipe_tags;
 
+/* What one layout of chip data comes to: where its tags and lengths lie, and which runs are kept. It
+ * holds tags and lengths, and no byte of a value. */
+#define RECIPE_CHIP_WORDS 32
+#define RECIPE_CHIP_RUNS 8
+typedef struct recipe_chip {
+    uint16_t size; /* of the whole value; 0: free */
+    uint16_t kept_size;
+    uint8_t run_count;
+    uint8_t trust; /* hits less misses; at 0 another may take its place */
+    struct {
+        uint16_t from;
+        uint16_t size;
+    } runs[RECIPE_CHIP_RUNS];
+    uint64_t mask[RECIPE_CHIP_WORDS]; /* the last word ends with the value */
+    uint64_t pattern[RECIPE_CHIP_WORDS];
+} recipe_chip;
+
+#define RECIPE_CHIP_SETS 64
+#define RECIPE_CHIP_WAYS 2
+typedef struct recipe_chips {
+    recipe_tags tags;
+    recipe_chip known[RECIPE_CHIP_SETS][RECIPE_CHIP_WAYS];
+} recipe_chips;
+
 /* recipe_facts.c. Whether the places of a field's parts follow from its layout and its length. */
 bool recipe_is_steady(const pos_spec *spec, const pos_message *message, unsigned field);
 void recipe_facts_compile(const pos_spec *spec, const pos_rule *rule, const pos_message *sample,
@@ -215,9 +241,8 @@ void recipe_tags_compile(const pos_spec *spec, const pos_layout *layout, recipe_
 void recipe_redaction_compile(const pos_spec *spec, const recipe_tags *tags,
                               const pos_message *sample, recipe_redaction *redaction);
 /* False: the slow door is to be asked; nothing was written. */
-bool recipe_redact(const pos_spec *spec, const recipe_tags *tags,
-                   const recipe_redaction *redaction, const pos_message *message,
-                   pos_writer *writer);
+bool recipe_redact(const pos_spec *spec, recipe_chips *chips, const recipe_redaction *redaction,
+                   const pos_message *message, pos_writer *writer);
 
 /* recipe_answer.c */
 /* False: the slow doors are to be asked; nothing was written. `template_writer` may be NULL. */

@@ -26,6 +26,7 @@
 #define BIN_DIGITS 6U
 #define ACCOUNT_DIGITS_MIN 8U
 #define ACCOUNT_DIGITS_MAX 19U
+#define CODE_DIGITS_MAX 20U
 #define SHORT_DIGITS 8U
 #define WINDOW_DIGITS 32U /* of a track that are looked at */
 #define SEPARATOR 13U
@@ -264,6 +265,27 @@ static bool track_compile(const pos_spec *spec, const pos_message *sample, recip
     return true;
 }
 
+/* A payment code in a tag of two characters, after it a length of three digits, then digits. */
+static bool code_compile(const pos_spec *spec, const pos_message *sample, recipe_facts *facts)
+{
+    if (!is_there(spec, sample, POS_ROLE_QR)) return true;
+    const pos_role_place *place = &spec->roles[POS_ROLE_QR];
+    const pos_form *form = &spec->forms[place->field];
+    if (place->part == NULL || form->layout == 0) return false;
+    const pos_layout *layout = &spec->layouts[form->layout - 1];
+    const bool is_ours = layout->form == POS_LAYOUT_TLV && layout->tag_size == 2
+                         && layout->length_size == 3 && place->part[0] != 0
+                         && place->part[1] != 0 && place->part[2] == 0;
+    if (!is_ours) return false;
+    const uint32_t tag = (uint32_t)(uint8_t)place->part[0] << 8 | (uint8_t)place->part[1];
+    const uint16_t number = pos_layout_tag(spec, layout, tag);
+    if (number == 0 || pos_part_form_of(spec, layout, number)->content != POS_CONTENT_N) return false;
+    facts->code_field = place->field;
+    facts->code_tag[0] = place->part[0];
+    facts->code_tag[1] = place->part[1];
+    return true;
+}
+
 void recipe_facts_compile(const pos_spec *spec, const pos_rule *rule, const pos_message *sample,
                           recipe_facts *facts)
 {
@@ -272,8 +294,7 @@ void recipe_facts_compile(const pos_spec *spec, const pos_rule *rule, const pos_
     facts->prototype.kind = rule->kind;
     facts->prototype.mti = sample->mti;
     facts->prototype.message_class = (uint8_t)(sample->mti >> 4);
-    /* Totals, details and codes in tags are read by the slow door. */
-    if (is_there(spec, sample, POS_ROLE_QR)) return;
+    /* Totals and details are read by the slow door. */
     if (is_there(spec, sample, POS_ROLE_PRIVATE_48)) {
         pos_selection selection = {.asked = 0};
         const unsigned field = spec->roles[POS_ROLE_PRIVATE_48].field;
@@ -281,6 +302,7 @@ void recipe_facts_compile(const pos_spec *spec, const pos_rule *rule, const pos_
     }
     if (!numbers_compile(spec, sample, facts) || !texts_compile(spec, sample, facts)) return;
     if (!account_compile(spec, sample, facts) || !track_compile(spec, sample, facts)) return;
+    if (!code_compile(spec, sample, facts)) return;
     facts->asks_original_data = is_there(spec, sample, POS_ROLE_ORIGINAL_DATA);
     if (is_there(spec, sample, POS_ROLE_PIN)) facts->prototype.flags |= POS_FLAG_PIN;
     if (is_there(spec, sample, POS_ROLE_CHIP)) facts->prototype.flags |= POS_FLAG_CHIP;
@@ -395,6 +417,22 @@ static inline void ends_take(card *found)
     found->last4 = (uint16_t)both;
 }
 
+/* At most 20 digits as characters; 24 bytes there can be read. False where one is no digit. */
+static bool characters_window(const uint8_t *text, uint32_t size, window *digits_out)
+{
+    uint64_t bad = 0;
+    uint64_t nibbles[3];
+    for (uint32_t word = 0; word < 3; word++) {
+        uint64_t characters = pos_load_u64_be(text + 8 * word) ^ 0x3030303030303030U;
+        const uint32_t left = size > 8 * word ? size - 8 * word : 0;
+        if (left < 8) characters &= left == 0 ? 0 : ~UINT64_C(0) << (8 * (8 - left));
+        bad |= pos_characters_bad(characters);
+        nibbles[word] = pos_nibbles_of_bytes(characters);
+    }
+    *digits_out = (window){nibbles[0] << 32 | nibbles[1], nibbles[2] << 32};
+    return bad == 0;
+}
+
 static bool account_read(const recipe_facts *facts, const pos_message *message, card *found)
 {
     const pos_field *place = &message->fields[facts->pan_field];
@@ -406,19 +444,8 @@ static bool account_read(const recipe_facts *facts, const pos_message *message, 
         if ((uint32_t)place->offset + 16 > message->body_size) return false;
         found->digits = (window){pos_load_u64_be(value), pos_load_u64_be(value + 8)};
     } else {
-        uint64_t bad = 0;
         if ((uint32_t)place->offset + 24 > message->body_size) return false;
-        for (unsigned word = 0; word < 3; word++) {
-            uint64_t characters = pos_load_u64_be(value + 8 * word) ^ 0x3030303030303030U;
-            const uint32_t left = size > 8 * word ? size - 8 * word : 0;
-            if (left < 8) characters &= left == 0 ? 0 : ~UINT64_C(0) << (8 * (8 - left));
-            bad |= pos_characters_bad(characters);
-            const uint64_t nibbles = pos_nibbles_of_bytes(characters);
-            if (word == 0) found->digits.high = nibbles << 32;
-            if (word == 1) found->digits.high |= nibbles;
-            if (word == 2) found->digits.low = nibbles << 32;
-        }
-        if (bad != 0) return false;
+        if (!characters_window(value, size, &found->digits)) return false;
     }
     found->size = size;
     found->flags |= POS_FLAG_PAN;
@@ -426,6 +453,28 @@ static bool account_read(const recipe_facts *facts, const pos_message *message, 
     const bool is_valid = size >= ACCOUNT_DIGITS_MIN
                           && check_digit_is_right(&found->digits, size);
     if (!is_valid) found->flags |= POS_FLAG_PAN_INVALID;
+    return true;
+}
+
+/* A code that is all there is in its field; other elements beside it are the slow door's. */
+static bool code_read(const recipe_facts *facts, const pos_message *message, card *found)
+{
+    const pos_field *place = &message->fields[facts->code_field];
+    const uint8_t *value = message->body + place->offset;
+    window digits;
+    if (place->size < 6 || place->size > 5 + CODE_DIGITS_MAX) return false;
+    if (value[0] != (uint8_t)facts->code_tag[0] || value[1] != (uint8_t)facts->code_tag[1]) return false;
+    const uint32_t size = place->size - 5U;
+    const bool is_whole = value[2] == '0' && value[3] == '0' + size / 10
+                          && value[4] == '0' + size % 10;
+    if (!is_whole || (uint32_t)place->offset + 5 + 24 > message->body_size) return false;
+    if (!characters_window(value + 5, size, &digits)) return false;
+    found->flags |= POS_FLAG_QR;
+    if (found->size != 0) return true; /* field 2 goes first */
+    found->digits = digits;
+    found->size = size;
+    found->flags |= POS_FLAG_PAN;
+    ends_take(found);
     return true;
 }
 
@@ -548,6 +597,7 @@ bool recipe_facts_read(const recipe_facts *facts, const pos_message *message,
     if (facts->asks_original_data && numbers[SLOT_ORIGINAL_STAN] == 0) return false;
     card found = {.expiry_yymm = (uint16_t)numbers[SLOT_EXPIRY]};
     if (facts->account != ACCOUNT_NONE && !account_read(facts, message, &found)) return false;
+    if (facts->code_field != 0 && !code_read(facts, message, &found)) return false;
     if (facts->track_field != 0 && !track_read(facts, message, &found)) return false;
     facts_write(facts, message, numbers, &found, request_out);
     account_write(&found, pan_out);

@@ -3,26 +3,28 @@
  *
  *   whole      a head of three bytes, the value                       most of them
  *   covered    the same, then some parts of the copy written over     63, 61
- *   elements   BER-TLV, one walk: runs of kept elements are copied     55
+ *   elements   BER-TLV: runs of kept elements are copied               55
  *   slowly     as redact.c does                                       59, records of 48
  *
  *   55   9F26 08 .. │ 57 13 .. │ 5A 08 .. │ 9F36 02 .. │ 95 05 ..
  *        ╰─ run ──╯   dropped    dropped    ╰──── run, one copy ────╯
  *
- * The walk takes elements of the plainest form only: a tag of one or two bytes that is no template, a
- * length of one byte. At anything else it gives up and redact.c does the field from its start.
+ * Chip data of one kind of card and terminal have their tags and lengths at the same places. These are
+ * learnt from one value: a mask of the bytes that are tags and lengths, what they are, and the runs. A
+ * value of the same size whose masked bytes are the same has the same runs, and the walk is saved. Only
+ * the plainest elements are learnt: a tag of one or two bytes that is no template, a length of one
+ * byte. Anything else redact.c does from the field's start; as it does where layouts come so mixed that
+ * those known lose their trust and none is learnt in time.
  *
  * Rules. Whatever is not known to be kept is not copied, not even to be written over: covered parts
  * are the exception and lie in fields whose secrets redact.c copies first too. Room for all that could
- * come is judged once, with eight bytes to spare that may get zeros; where there is less, the slow door
- * says what fits.
+ * come is judged once; where there is less, the slow door says what fits.
  */
 #include "message/recipe.h"
 
 #include <assert.h>
 
 #define HEAD_SIZE 3U
-#define ZEROS_AFTER 8U /* bytes past the end that may be written, with zeros */
 
 /* ---- compile ------------------------------------------------------------------------------------- */
 static void bit_set(uint64_t bits[4], unsigned index)
@@ -158,45 +160,116 @@ static void part_cover(const pos_part *part, uint8_t *value)
     }
 }
 
-/* One walk over the elements; the new end of what was written, NULL at anything unusual. */
-static uint8_t *elements_write(uint8_t *at, const recipe_tags *tags, const pos_message *message,
+/* One plain element at `from`: its size, 0 where it is anything unusual. Four bytes there can be read. */
+static inline uint32_t element_at(const recipe_tags *tags, const uint8_t *value, uint32_t from,
+                                  uint32_t end, bool *is_kept_out, uint32_t *head_size_out)
+{
+    const uint32_t word = pos_load_u32_le(value + from);
+    const unsigned first = word & 0xffU;
+    const unsigned second = word >> 8 & 0xffU; /* of the tag, or the length */
+    const uint32_t is_long = (first & 0x1fU) == 0x1fU;
+    const uint32_t length = word >> (8 + 8 * is_long) & 0xffU;
+    const uint32_t size = 2 + is_long + length;
+    const unsigned odd = (first & 0x20U) | (length & 0x80U) | (is_long << 7 & second);
+    if (odd != 0 || size > end - from) return 0;
+    const uint64_t *page = tags->pages[is_long != 0 ? tags->page_of[first] : 1];
+    const unsigned bit = is_long != 0 ? second : first;
+    *is_kept_out = (page[bit / 64] >> (bit % 64) & 1U) != 0;
+    *head_size_out = 2 + is_long;
+    return size;
+}
+
+/* Marks a byte as one of a tag or a length, in the word that holds it; the last ends with the value. */
+static void chip_mark(recipe_chip *chip, const uint8_t *value, uint32_t at)
+{
+    const uint32_t word = at / 8;
+    const uint32_t begin = word == (chip->size - 1U) / 8 ? chip->size - 8U : 8 * word;
+    const unsigned shift = 8 * (at - begin);
+    chip->mask[word] |= UINT64_C(0xff) << shift;
+    chip->pattern[word] |= (uint64_t)value[at] << shift;
+}
+
+/* What the layout of this value comes to; false where it is no plain one, or too much. */
+static bool chip_learn(const recipe_tags *tags, const uint8_t *value, uint32_t size,
+                       recipe_chip *chip)
+{
+    recipe_chip made = {.size = (uint16_t)size};
+    bool goes_on = false;
+    uint32_t from = 0;
+    while (size - from >= 2) {
+        bool is_kept;
+        uint32_t head_size;
+        const uint32_t element = element_at(tags, value, from, size, &is_kept, &head_size);
+        if (element == 0) return false;
+        for (uint32_t at = 0; at < head_size; at++) chip_mark(&made, value, from + at);
+        if (is_kept) {
+            if (!goes_on) {
+                if (made.run_count == RECIPE_CHIP_RUNS) return false;
+                made.runs[made.run_count].from = (uint16_t)from;
+                made.run_count++;
+            }
+            made.runs[made.run_count - 1].size =
+                (uint16_t)(made.runs[made.run_count - 1].size + element);
+            made.kept_size = (uint16_t)(made.kept_size + element);
+        }
+        goes_on = is_kept;
+        from += element;
+    }
+    if (from != size) return false;
+    *chip = made;
+    return true;
+}
+
+/* Whether tags and lengths lie where they lay in the value that was learnt. */
+static inline bool chip_fits(const recipe_chip *chip, const uint8_t *value, uint32_t size)
+{
+    if (chip->size != size) return false;
+    const uint32_t last = (size - 1) / 8;
+    uint64_t other = (pos_load_u64_le(value + size - 8) & chip->mask[last]) ^ chip->pattern[last];
+    for (uint32_t word = 0; word < last; word++) {
+        other |= (pos_load_u64_le(value + 8 * word) & chip->mask[word]) ^ chip->pattern[word];
+    }
+    return other == 0;
+}
+
+/* The layout of this value, known or learnt now; NULL: there is none to be had. */
+static const recipe_chip *chip_find(recipe_chips *chips, const uint8_t *value, uint32_t size)
+{
+    recipe_chip *set = chips->known[size % RECIPE_CHIP_SETS];
+    recipe_chip *place = NULL;
+    for (unsigned way = 0; way < RECIPE_CHIP_WAYS; way++) {
+        recipe_chip *each = &set[way];
+        if (chip_fits(each, value, size)) {
+            if (each->trust < UINT8_MAX) each->trust++;
+            return each;
+        }
+        if (each->trust == 0) place = each;
+        else each->trust--;
+    }
+    if (place == NULL || !chip_learn(&chips->tags, value, size, place)) return NULL;
+    place->trust = 1;
+    return place;
+}
+
+/* The kept runs; the new end of what was written, NULL at anything unusual. */
+static uint8_t *elements_write(uint8_t *at, recipe_chips *chips, const pos_message *message,
                                unsigned field)
 {
     const pos_field *place = &message->fields[field];
     const uint8_t *value = message->body + place->offset;
-    const uint32_t end = place->size;
-    uint8_t *written = at + HEAD_SIZE;
-    uint32_t from = 0;
-    uint32_t run = 0; /* where the run of kept elements began */
-    if (end > 2 * POS_PART_MAX) return NULL; /* more elements than a walk counts */
-    /* One load an element, four bytes: behind chip data lie fields that every kind has, else redact.c
-     * does it. What comes next hangs on the length alone, not on a branch. */
-    if ((uint32_t)place->offset + end + 2 > message->body_size) return NULL;
-    while (end - from >= 2) {
-        const uint32_t word = pos_load_u32_le(value + from);
-        const unsigned first = word & 0xffU;
-        const unsigned second = word >> 8 & 0xffU; /* of the tag, or the length */
-        const uint32_t is_long = (first & 0x1fU) == 0x1fU;
-        const uint32_t length = word >> (8 + 8 * is_long) & 0xffU;
-        const uint32_t next = from + 2 + is_long + length;
-        const unsigned odd = (first & 0x20U) | (length & 0x80U) | (is_long << 7 & second);
-        if (odd != 0 || next > end) return NULL;
-        const uint64_t *page = tags->pages[is_long != 0 ? tags->page_of[first] : 1];
-        const unsigned bit = is_long != 0 ? second : first;
-        if ((page[bit / 64] >> (bit % 64) & 1U) == 0) {
-            pos_copy_short(written, value + run, from - run);
-            written += from - run;
-            run = next;
-        }
-        from = next;
+    const uint32_t size = place->size;
+    if (size < 8 || size > 8 * RECIPE_CHIP_WORDS) return NULL;
+    /* Two bytes past the last element are read: behind chip data lie fields that every kind has. */
+    if ((uint32_t)place->offset + size + 2 > message->body_size) return NULL;
+    const recipe_chip *chip = chip_find(chips, value, size);
+    if (chip == NULL) return NULL;
+    if (chip->kept_size == 0) return at;
+    at = head_write(at, field, chip->kept_size);
+    for (unsigned run = 0; run < chip->run_count; run++) {
+        pos_copy_short(at, value + chip->runs[run].from, chip->runs[run].size);
+        at += chip->runs[run].size;
     }
-    if (from != end) return NULL;
-    pos_copy_short(written, value + run, end - run);
-    written += end - run;
-    const size_t size = (size_t)(written - at) - HEAD_SIZE;
-    if (size == 0) return at;
-    (void)head_write(at, field, size);
-    return written;
+    return at;
 }
 
 /* By redact.c, at `at`, where there is room for all that it could write. */
@@ -210,13 +283,13 @@ static uint8_t *slowly_write(uint8_t *at, size_t room, const pos_spec *spec,
     return at + writer.size;
 }
 
-bool recipe_redact(const pos_spec *spec, const recipe_tags *tags,
-                   const recipe_redaction *redaction, const pos_message *message,
-                   pos_writer *writer)
+bool recipe_redact(const pos_spec *spec, recipe_chips *chips, const recipe_redaction *redaction,
+                   const pos_message *message, pos_writer *writer)
 {
+    /* MTI and bitmap, ten bytes at least, make room for the zeros after a short field. */
     const size_t most = message->body_size + (size_t)redaction->kept_count * HEAD_SIZE;
     if (redaction->is_slow || writer->is_full) return false;
-    if (writer->capacity - writer->size < most + ZEROS_AFTER) return false;
+    if (writer->capacity - writer->size < most) return false;
     uint8_t *at = writer->data + writer->size;
     const uint8_t *end = at + most;
     for (unsigned index = 0; index < redaction->kept_count; index++) {
@@ -231,7 +304,7 @@ bool recipe_redact(const pos_spec *spec, const recipe_tags *tags,
             }
         } else {
             uint8_t *after = kept->keep == KEEP_ELEMENTS
-                                 ? elements_write(at, tags, message, kept->field) : NULL;
+                                 ? elements_write(at, chips, message, kept->field) : NULL;
             if (after == NULL) {
                 after = slowly_write(at, (size_t)(end - at), spec, message, kept->field);
             }
