@@ -34,10 +34,10 @@ def counters(server: Server) -> dict[str, int]:
     return found
 
 
-def journal(shop: Shop) -> dict[str, Any]:
-    """What the independent reader makes of the journal, in a process of its own."""
+def journal(path: Path) -> dict[str, Any]:
+    """What the independent reader makes of a journal, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, HOME / "tests" / "oracle" / "journal.py", shop.home / "journal"],
+        [sys.executable, HOME / "tests" / "oracle" / "journal.py", path],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout)

@@ -5,21 +5,24 @@
 //!              codec, mac, des, bitslice, circuits, sm4: written from the standards alone
 //! ```
 //!
-//! Everything that comes in or goes out of this library is text of the caller's: four C functions.
+//! Everything that comes in or goes out of this library is text of the caller's: five C functions.
 
 mod answer;
 mod arrivals;
+mod audit;
 mod bitslice;
 mod breaker;
 mod circuits;
 mod codec;
 mod des;
 mod dice;
+mod digest;
 mod histogram;
 mod lanes;
 mod link;
 mod mac;
 mod message;
+mod page;
 mod plan;
 mod progress;
 mod report;
@@ -81,6 +84,14 @@ fn mac_of(algorithm: &str, key: &str, covered: &str) -> Result<String, String> {
         return Err("lanes and scalar disagree".into());
     }
     Ok(report::object([("field", report::quoted(&format!("{alone:016x}")))]))
+}
+
+/// A dump of pages gone through anew and held against claims, lines of text; as JSON.
+#[no_mangle]
+pub extern "C" fn posload_audit(dump: *const c_char, claims: *const c_char, after: u64) -> *mut c_char {
+    let (dump, claims) = (given(dump), given(claims));
+    let result = catch_unwind(|| audit::audit(&dump, &claims, after));
+    handed_out(result.unwrap_or_else(|_| Err("posload has a fault of its own; see stderr".into())))
 }
 
 /// Frees a text that a function of this library gave.

@@ -11,8 +11,13 @@ UnionPay terminal dialect, by nobody who looked at the engine's own code.
 
 from __future__ import annotations
 
-from posload.native import mac, run
+from posload.auditor import Finding, audit
+from posload.native import LoadError, mac, run
+from posload.picture import write_page
 from posload.plan import Plan, PlanError, Terminal, plan_of, roster_of
 from posload.report import Report
 
-__all__ = ["Plan", "PlanError", "Report", "Terminal", "mac", "plan_of", "roster_of", "run"]
+__all__ = [
+    "Finding", "LoadError", "Plan", "PlanError", "Report", "Terminal", "audit", "mac", "plan_of",
+    "roster_of", "run", "write_page",
+]  # fmt: skip

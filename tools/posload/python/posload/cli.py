@@ -2,15 +2,20 @@
 
     posload quick    a load from a few options
     posload run      a load from a plan in TOML
+    posload audit    a journal proved and added up anew
+    posload page     a report as one page of plots
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
+from posload.auditor import as_json, audit
 from posload.native import LoadError, run
+from posload.picture import write_page
 from posload.plan import ARRIVALS, MACS, SIGN_ONS, Plan, PlanError, roster_of
 from posload.report import Report
 
@@ -50,10 +55,34 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("plan", type=Path, metavar="PLAN.toml")
     for each in (quick, plan):
         each.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
+        each.add_argument("--page", type=Path, metavar="FILE", help="write it as a page of plots")
         each.add_argument("--quiet", action="store_true", help="no line a second on stderr")
+    proof = verb("audit", "a journal proved and added up anew 独立审计", AUDIT)
+    proof.add_argument("pages", type=Path, metavar="PAGES", help="a journal, or a dump of it")
+    proof.add_argument("--report", type=Path, metavar="FILE", help="a run's: totals must agree")
+    proof.add_argument("--after", type=int, default=0, metavar="SEQUENCE",
+                       help="the last entry before that run (0)")  # fmt: skip
+    proof.add_argument("--json", action="store_true", help="print everything as JSON")
+    page = verb("page", "a report as one page of plots 图表页", PAGE)
+    page.add_argument("report", type=Path, metavar="REPORT.json")
+    page.add_argument("-o", "--output", type=Path, metavar="FILE", help="REPORT.html")
+    page.add_argument("--stat", type=Path, metavar="FILE",
+                      help="what `posengine stat --format json` said: its stages too")  # fmt: skip
     return parser
 
 
+AUDIT = """\
+Goes through every page of a journal: CRC-32C, SHA-256, chain, sequences, columns; adds up counts
+and each terminal's totals; holds every closed batch against the totals of its settlement, and a
+run's report against it all. Prints agreement, or the first disagreement. 逐页校验并独立复算。
+
+  posload audit journal --report report.json
+"""
+PAGE = """\
+One HTML file without references to anything else: percentiles, throughput, errors, stages, counts.
+
+  posload quick --port 9000 --roster terminals.csv --json report.json && posload page report.json
+"""
 RUN = """\
 A load from a plan in TOML; its keys are those of docs/howto/measure.md. 按 TOML 计划压测。
 
@@ -109,13 +138,38 @@ def _load(words: argparse.Namespace) -> int:
 def _keep(report: Report, words: argparse.Namespace) -> None:
     if words.json is not None:
         report.save(words.json)
+    if words.page is not None:
+        write_page(report, words.page)
+
+
+def _audit(words: argparse.Namespace) -> int:
+    report = _report_of(words.report) if words.report else None
+    finding = audit(words.pages, report=report, after=words.after)
+    print(as_json(finding) if words.json else finding)
+    return FINE if finding.agrees else FOUND
+
+
+def _page(words: argparse.Namespace) -> int:
+    output = words.output or words.report.with_suffix(".html")
+    stat = json.loads(words.stat.read_text("utf-8")) if words.stat else None
+    write_page(_report_of(words.report), output, stat=stat)
+    print(output)
+    return FINE
+
+
+def _report_of(path: Path) -> Report:
+    try:
+        return Report.load(path)
+    except (OSError, ValueError) as error:
+        raise PlanError(f"{path} is no report: {error}") from error
 
 
 def main() -> None:
     """The console script."""
     words = _parser().parse_args()
     try:
-        sys.exit(_load(words))
+        verbs = {"audit": _audit, "page": _page}
+        sys.exit(verbs.get(words.verb, _load)(words))
     except PlanError as error:
         print(f"posload: {error}", file=sys.stderr)
         sys.exit(USAGE)

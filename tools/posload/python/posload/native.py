@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 from posload._core import ffi, lib
@@ -54,6 +55,11 @@ def run(plan: Plan) -> Report:
     if isinstance(found[0], LoadError):
         raise found[0]
     return Report(found[0])
+
+
+def audit_pages(dump: Path, claims: str, after: int) -> dict[str, Any]:
+    """What a dump of pages adds up to, and the first thing that is not as it must be."""
+    return _taken(lib.posload_audit(str(dump).encode(), claims.encode(), after))
 
 
 def mac(algorithm: str, key: bytes, covered: bytes) -> bytes:

@@ -133,7 +133,7 @@ def _mistakes(plan: Plan) -> list[str]:
     ):  # fmt: skip
         if value not in known:
             found.append(f"{name} is one of {', '.join(known)}, not {value!r}")
-    for name, value, low, high in (
+    ranges: tuple[tuple[str, float, float, float], ...] = (
         ("port", plan.port, 1, 65_535), ("connections", plan.connections, 1, 20_000),
         ("depth", plan.depth, 1, 10_000), ("threads", plan.threads, 1, 2),
         ("stan_first", plan.stan_first, 1, 999_999), ("batch", plan.batch, 0, 999_999),
@@ -141,9 +141,10 @@ def _mistakes(plan: Plan) -> list[str]:
         ("amount_max", plan.amount_max, plan.amount_min, 10**11),
         ("batch_max", plan.batch_max, 1, 999_999), ("duration_s", plan.duration_s, 0, 86_400),
         ("interval_s", plan.interval_s, 0.01, 3_600), ("tick_s", plan.tick_s, 0, 1),
-    ):  # fmt: skip
-        if not low <= value <= high:
-            found.append(f"{name} is {low} to {high}, not {value}")
+    )  # fmt: skip
+    for name, number, low, high in ranges:
+        if not low <= number <= high:
+            found.append(f"{name} is {low} to {high}, not {number}")
     if plan.arrival in ("constant", "poisson") and plan.rate <= 0:
         found.append(f"an arrival of {plan.arrival} needs a rate above 0, in requests a second")
     if plan.arrival == "recorded" and not Path(plan.due_file).is_file():
