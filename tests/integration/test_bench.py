@@ -13,7 +13,8 @@ import pytest
 HOME = Path(__file__).resolve().parents[2]
 SMALLEST = {
     "engine": "1000", "facts": "1", "growth": "200000",
-    "journal": "1", "mac": "1", "parse": "1",
+    "journal": "1", "latency": "0.3", "mac": "1", "parse": "1",
+    "serve": "0.01",
 }  # fmt: skip
 
 

@@ -1,0 +1,114 @@
+"""Question: at half of the highest load, open loop, is an answer's p99 within 4 commits' p99?
+
+    .venv/bin/python bench/latency.py [SECONDS]
+
+`posengine serve` under posload: 64 links of 64 terminals each, sign-on first, every answer's fields
+and MAC verified, every batch settled and balanced at the end. First the highest sustained load, 64
+x 64 in a closed loop (median of its turns). Then, in turns, half of that in an open loop, at
+constant gaps and at random (Poisson): a latency counts from when its request was due. Beside each
+is the p99 of a commit by the engine's own clock, of the same server and load; a fresh server a
+turn, so that its histogram holds that load alone.
+
+Load and engine share the machine's cores. SECONDS (2) is how long each load lasts.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HOME / "tests"))
+
+from record import LEFT, Answer, compare, figure, save  # noqa: E402
+
+import posload  # noqa: E402
+from paper.server import Server  # noqa: E402
+from paper.shop import MID, TMK, Shop  # noqa: E402
+
+LINKS, DEPTH, TURNS = 64, 64, 5
+# What the tables below hold; a load ends there if it is quicker than this machine should be.
+COUNT_MAX = 3_000_000
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one load against a fresh server gave."""
+
+    report: posload.Report
+    commit_p99_ns: float
+
+
+def load(arrival: str, rate: float, seconds: float, seed: int, links: int, depth: int) -> Load:
+    """One load; whatever is not as it must be ends the bench."""
+    with tempfile.TemporaryDirectory(dir=LEFT) as home:
+        shop = Shop(Path(home), count=links * depth)
+        shop.write(
+            terminals_max=2 * links * depth, postings_max=1 << 22, repeats_max=1 << 23,
+            journal={"volume_size_max": 512 << 20},
+        )  # fmt: skip
+        with Server(shop) as server:
+            plan = posload.Plan(
+                port=server.port, connections=links, depth=depth, arrival=arrival, rate=rate,
+                duration_s=seconds, count=COUNT_MAX, seed=seed, quiet=True,
+                terminals=tuple(posload.Terminal(tid, MID, TMK) for tid in shop.tids()),
+            )  # fmt: skip
+            report = posload.run(plan)
+            stat = json.loads(server.ask("stat"))
+            assert server.drain() == 0
+    assert report.is_clean, str(report)
+    counts, counters = report.counts, stat["counters"]
+    assert counts["balanced"] == links * depth
+    messages = sum(kind["answered"] for kind in report.facts["kinds"].values())
+    assert counters["approved"] == counters["journal_durable_sequence"] == messages
+    return Load(report, stat["stages_ns"]["commit"]["p99"])
+
+
+def told(manner: str, loads: list[Load]) -> list[Answer]:
+    """The ratio that is judged, and the figures behind it."""
+    ms = [{name: ns / 1e6 for name, ns in each.report.latency_ns.items()} for each in loads]
+    name = f"64 links x 64 at half the load, {manner}"
+    return [
+        compare(
+            f"{name}: p99 from due", [each["p99"] for each in ms],
+            [each.commit_p99_ns / 1e6 for each in loads], unit="ms", rival="ms, p99 of a commit",
+            better="less", at_most=4,
+        ),
+        *(figure(f"{name}: {p}", [each[p] for each in ms], unit="ms")
+          for p in ("p50", "p99.9", "max")),
+        figure(f"{name}: rate", [each.report.rate for each in loads], unit="sales a second"),
+        figure(
+            f"{name}: p99 of posload's own lateness",
+            [each.report.facts["lateness_ns"]["p99"] / 1e6 for each in loads], unit="ms",
+        ),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
+    is_small = seconds < 1
+    links, depth, turns = (4, 4, 1) if is_small else (LINKS, DEPTH, TURNS)
+    LEFT.mkdir(parents=True, exist_ok=True)
+    highest = [load("closed", 0, seconds, 1, links, depth) for _ in range(min(turns, 3))]
+    rate = statistics.median(each.report.rate for each in highest)
+    loads: dict[str, list[Load]] = {"constant": [], "poisson": []}
+    for turn in range(turns):
+        for arrival, found in loads.items():
+            found.append(load(arrival, rate / 2, seconds, turn + 1, links, depth))
+    cpu = [each.report.facts["cpu_ns"] / each.report.counts["answered"] for each in highest]
+    answers = [
+        figure("64 links x 64, closed loop: sustained, every answer verified",
+               [each.report.rate for each in highest], unit="sales a second"),
+        figure("posload itself: processor for a sale", cpu, unit="ns a sale"),
+        *told("constant", loads["constant"]),
+        *told("Poisson", loads["poisson"]),
+    ]  # fmt: skip
+    save("latency", "at half of the highest load, is p99 within 4 commits' p99", answers)
+
+
+if __name__ == "__main__":
+    main()
