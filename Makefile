@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-POSLOAD := $(shell find tools/posload -type f -not -path '*/__pycache__/*' 2>/dev/null)
+POSLOAD := $(shell find tools/posload -type f -not -path '*/__pycache__/*' -not -path '*/target/*' 2>/dev/null)
 NATIVE := $(shell find native src/posengine/_native CMakeLists.txt pyproject.toml -type f 2>/dev/null)
 
 .PHONY: demo test bench bench-peers posload build clean
