@@ -10,7 +10,8 @@ array of it any more.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,7 @@ _DTYPES = {
     "field_offset": "u2", "field_size": "u2", "status": "u1", "fault_field": "u2",
     "fault_part": "u2", "fault_offset": "u4", **dict.fromkeys(_TEXT, "u1"),
 }
+_TEXT_DTYPES = {name: np.dtype(f"S{size}") for name, size in _TEXT.items()}
 _ALIGNMENT = 64
 SPARE_SIZE_MAX = 16 << 20  # some 48,000 messages; larger blocks come in large pages by themselves
 _spare: list[NDArray[np.uint8]] = []  # at most one block, which may still be somebody's
@@ -90,16 +92,25 @@ def _block_of(size: int) -> NDArray[np.uint8]:
     return block
 
 
+@cache
+def _rows_of(width: int) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:
+    """Name, type, what a row has of it, and its bytes: of every column."""
+    wide = {"bitmap": 2, "field_offset": width, "field_size": width, **_TEXT}
+    return [
+        (name, np.dtype(code), (wide[name],) if name in wide else (),
+         wide.get(name, 1) * int(code[1]))
+        for name, code in _DTYPES.items()
+    ]  # fmt: skip
+
+
 def _arrays_of(count: int, width: int) -> dict[str, NDArray[Any]]:
     """An array a column, one behind the other in one block; text as bytes, as the core has it."""
-    wide = {"bitmap": 2, "field_offset": width, "field_size": width, **_TEXT}
-    rows = [(name, code, wide.get(name, 1) * int(code[1])) for name, code in _DTYPES.items()]
-    block = _block_of(sum(count * size + _ALIGNMENT for _, _, size in rows))
+    rows = _rows_of(width)
+    block = _block_of(sum([count * size + _ALIGNMENT for _, _, _, size in rows]))
     arrays: dict[str, NDArray[Any]] = {}
     at = 0
-    for name, code, size in rows:
-        shape = (count, wide[name]) if name in wide else (count,)
-        arrays[name] = np.ndarray(shape, code, block, at)
+    for name, dtype, row, size in rows:
+        arrays[name] = np.ndarray((count, *row), dtype, block, at)
         at += -(-count * size // _ALIGNMENT) * _ALIGNMENT
     return arrays
 
@@ -117,6 +128,6 @@ def parse_columns(core: Core, buffer: Any, offsets: Any) -> Columns:
     raw = _arrays_of(count, core.field_max() + 1)
     if count:
         core.parse_many(buffer, edges, raw)
-    for name, size in _TEXT.items():
-        raw[name] = raw[name].reshape(-1).view(f"S{size}")
-    return Columns(**{field.name: raw[field.name] for field in fields(Columns)})
+    for name, dtype in _TEXT_DTYPES.items():
+        raw[name] = raw[name].reshape(-1).view(dtype)
+    return Columns(**raw)
