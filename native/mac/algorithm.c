@@ -199,6 +199,7 @@ static void compute_wave(pos_cpu_path path, pos_mac_job *jobs, size_t count)
     size_t counts[FAMILY_COUNT] = {0};
     for (size_t index = 0; index < count; index++) {
         const pos_mac_job *job = &jobs[index];
+        if (index + 8 < count) __builtin_prefetch(jobs[index + 8].key); /* far apart, each its own */
         assert(job->key != NULL && job->key->usage == POS_KEY_MAK);
         assert(pos_mac_key_fits((pos_mac_algorithm)job->algorithm, job->key->size));
         const family its = family_of(job);

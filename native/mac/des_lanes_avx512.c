@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <immintrin.h>
 
+#include "mac/des_square_avx512.h"
 #include "mac/des_tables.h"
 #include "mac/des_wave.h"
 
@@ -32,30 +33,6 @@ static __m512i byte_square(__m512i words)
         37, 45, 53, 61, 6, 14, 22, 30, 38, 46, 54, 62, 7, 15, 23, 31, 39, 47, 55, 63,
     };
     return _mm512_permutexvar_epi8(_mm512_load_si512(ORDER), words);
-}
-
-/* Word i of vector k becomes word k of vector i. */
-static void word_square(__m512i rows[8])
-{
-    __m512i pairs[8];
-    __m512i fours[8];
-    for (size_t at = 0; at < 4; at++) {
-        pairs[at] = _mm512_unpacklo_epi64(rows[2 * at], rows[2 * at + 1]);
-        pairs[at + 4] = _mm512_unpackhi_epi64(rows[2 * at], rows[2 * at + 1]);
-    }
-    for (size_t at = 0; at < 8; at += 4) { /* words 0 2 4 6, then 1 3 5 7 */
-        fours[at] = _mm512_shuffle_i64x2(pairs[at], pairs[at + 1], 0x88);
-        fours[at + 1] = _mm512_shuffle_i64x2(pairs[at], pairs[at + 1], 0xdd);
-        fours[at + 2] = _mm512_shuffle_i64x2(pairs[at + 2], pairs[at + 3], 0x88);
-        fours[at + 3] = _mm512_shuffle_i64x2(pairs[at + 2], pairs[at + 3], 0xdd);
-    }
-    for (size_t odd = 0; odd < 2; odd++) {
-        const __m512i *from = fours + 4 * odd;
-        rows[odd] = _mm512_shuffle_i64x2(from[0], from[2], 0x88);
-        rows[odd + 4] = _mm512_shuffle_i64x2(from[0], from[2], 0xdd);
-        rows[odd + 2] = _mm512_shuffle_i64x2(from[1], from[3], 0x88);
-        rows[odd + 6] = _mm512_shuffle_i64x2(from[1], from[3], 0xdd);
-    }
 }
 
 static void planes_of(const uint64_t words[64], int64_t bits, __m512i planes_out[8])
@@ -86,15 +63,12 @@ static void stage_keys(const pos_des_lane *lanes, size_t count, size_t offset, u
 }
 
 /*
- * The next block of every chain that has begun, with `left` steps to go; returns how many have. A
- * part of a block is met in the last step alone, and filled up with zeros.
+ * The next block of every chain that has begun, with `left` steps to go; returns how many have. The
+ * words of the others are left, as zeros. A part of a block is met in the last step alone, and filled up with zeros.
  */
 static size_t stage_blocks(const pos_des_lane *lanes, size_t count, size_t begun, uint32_t left,
                            const uint8_t *next[64], uint64_t words[64])
 {
-    if (begun == 0) {
-        for (size_t lane = 0; lane < 64; lane++) words[lane] = 0;
-    }
     while (begun < count && pos_des_steps(&lanes[begun]) >= left) begun++;
     if (left > 1) {
         for (size_t lane = 0; lane < begun; lane++) {
@@ -158,14 +132,14 @@ static void give(const uint64_t words[64], size_t count, uint8_t (*macs_out)[8])
 #include "mac/des_lanes_pass.h"
 
 void pos_des_lanes_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                          uint8_t (*macs_out)[8])
+                          const pos_des_texts *texts, uint8_t (*macs_out)[8])
 {
     assert(form < POS_DES_FORM_COUNT);
     assert(count > 0 && count <= POS_DES_LANES_MAX);
     if (count <= 32) {
-        pass_32(form, lanes, count, macs_out);
+        pass_32(form, lanes, count, texts, macs_out);
     } else {
-        pass_64(form, lanes, count, macs_out);
+        pass_64(form, lanes, count, texts, macs_out);
     }
 }
 
@@ -194,8 +168,8 @@ static __m512i added_pairs(__m512i one, __m512i other)
                             _mm512_shuffle_i64x2(one, other, 0xdd));
 }
 
-/* Eight blocks as upper-case hex. */
-static void give_hex(__m512i blocks, uint8_t (*hex_out)[16])
+/* Eight blocks as upper-case hex: the first eight characters of each, and the others. */
+static void give_hex(__m512i blocks, uint64_t first_out[8], uint64_t second_out[8])
 {
     const __m512i digits = _mm512_broadcast_i32x4(_mm_setr_epi8(
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'));
@@ -204,17 +178,12 @@ static void give_hex(__m512i blocks, uint8_t (*hex_out)[16])
     const __m512i low = _mm512_and_si512(blocks, nibble);
     const __m512i even = _mm512_shuffle_epi8(digits, _mm512_unpacklo_epi8(high, low));
     const __m512i odd = _mm512_shuffle_epi8(digits, _mm512_unpackhi_epi8(high, low));
-    _mm_storeu_si128((void *)hex_out[0], _mm512_castsi512_si128(even));
-    _mm_storeu_si128((void *)hex_out[1], _mm512_castsi512_si128(odd));
-    _mm_storeu_si128((void *)hex_out[2], _mm512_extracti32x4_epi32(even, 1));
-    _mm_storeu_si128((void *)hex_out[3], _mm512_extracti32x4_epi32(odd, 1));
-    _mm_storeu_si128((void *)hex_out[4], _mm512_extracti32x4_epi32(even, 2));
-    _mm_storeu_si128((void *)hex_out[5], _mm512_extracti32x4_epi32(odd, 2));
-    _mm_storeu_si128((void *)hex_out[6], _mm512_extracti32x4_epi32(even, 3));
-    _mm_storeu_si128((void *)hex_out[7], _mm512_extracti32x4_epi32(odd, 3));
+    _mm512_storeu_si512(first_out, _mm512_unpacklo_epi64(even, odd));
+    _mm512_storeu_si512(second_out, _mm512_unpackhi_epi64(even, odd));
 }
 
-void pos_des_folds_avx512(const pos_des_lane *lanes, size_t count, uint8_t (*hex_out)[16])
+void pos_des_folds_avx512(const pos_des_lane *lanes, size_t count, uint64_t *first_out,
+                          uint64_t *second_out)
 {
     for (size_t first = 0; first < count; first += 8) {
         __m512i sums[8];
@@ -226,7 +195,7 @@ void pos_des_folds_avx512(const pos_des_lane *lanes, size_t count, uint8_t (*hex
         }
         const __m512i blocks = added_pairs(added_pairs(sums[0], sums[1]),
                                            added_pairs(sums[2], sums[3]));
-        give_hex(blocks, hex_out + first);
+        give_hex(blocks, first_out + first, second_out + first);
     }
 }
 #else

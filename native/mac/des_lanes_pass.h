@@ -155,8 +155,35 @@ static void NAMED(leave)(const NAMED(state) *at, uint64_t blocks_out[64])
     blocks_of(wide, blocks_out);
 }
 
+static void NAMED(step)(NAMED(kept) *in, pos_des_form form, size_t begun)
+{
+    NAMED(enter)(in->words, begun, &in->at);
+    NAMED(turn)(&in->at, &in->one, false);
+    if (form != POS_DES_DOUBLE) return;
+    NAMED(turn)(&in->at, &in->other, true);
+    NAMED(turn)(&in->at, &in->one, false);
+}
+
+static void NAMED(chain)(NAMED(kept) *in, pos_des_form form, const pos_des_lane *lanes,
+                         size_t count, const pos_des_texts *texts)
+{
+    pos_zero(in->words, sizeof in->words);
+    for (size_t half = 0; half < 2 && texts != NULL; half++) {
+        pos_copy(in->words, texts->halves[half], count * sizeof in->words[0]);
+        NAMED(step)(in, form, half * LANES);
+    }
+    if (texts != NULL) return;
+    for (size_t lane = 0; lane < count; lane++) in->next[lane] = lanes[lane].data;
+    size_t begun = 0;
+    for (uint32_t left = pos_des_steps(&lanes[0]); left > 0; left--) {
+        const size_t before = begun;
+        begun = stage_blocks(lanes, count, begun, left, in->next, in->words);
+        NAMED(step)(in, form, before);
+    }
+}
+
 static void NAMED(pass)(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                        uint8_t (*macs_out)[8])
+                        const pos_des_texts *texts, uint8_t (*macs_out)[8])
 {
     NAMED(kept) in;
     assert(count > 0 && count <= LANES);
@@ -167,18 +194,7 @@ static void NAMED(pass)(pos_des_form form, const pos_des_lane *lanes, size_t cou
         NAMED(prepare)(in.words, &in.other);
     }
     for (size_t box = 0; box < 8; box++) in.at.left[box] = in.at.right[box] = SPREAD(0);
-    for (size_t lane = 0; lane < count; lane++) in.next[lane] = lanes[lane].data;
-    const uint32_t steps = pos_des_steps(&lanes[0]);
-    size_t begun = 0;
-    for (uint32_t left = steps; left > 0; left--) {
-        const size_t active = stage_blocks(lanes, count, begun, left, in.next, in.words);
-        NAMED(enter)(in.words, begun, &in.at);
-        begun = active;
-        NAMED(turn)(&in.at, &in.one, false);
-        if (form != POS_DES_DOUBLE) continue;
-        NAMED(turn)(&in.at, &in.other, true);
-        NAMED(turn)(&in.at, &in.one, false);
-    }
+    NAMED(chain)(&in, form, lanes, count, texts);
     if (form == POS_DES_X9_19) {
         NAMED(turn)(&in.at, &in.other, true);
         NAMED(turn)(&in.at, &in.one, false);

@@ -37,9 +37,9 @@ static inline uint32_t pos_des_steps(const pos_des_lane *lane)
 
 /* Which way a pass takes; POS_DES_WAY_COUNT lets the wave choose. Tests force each. */
 typedef enum pos_des_way {
-    POS_DES_WAY_SCALAR, /* des.c, one after the other */
-    POS_DES_WAY_LANES,  /* a byte a message */
-    POS_DES_WAY_SLICES, /* a bit a message */
+    POS_DES_WAY_ALONE,  /* a message, or a few */
+    POS_DES_WAY_NARROW, /* what a small wave is worth */
+    POS_DES_WAY_WIDE,   /* as many as the vectors have bits */
     POS_DES_WAY_COUNT
 } pos_des_way;
 
@@ -53,11 +53,27 @@ void pos_des_wave_on(pos_cpu_path path, pos_des_way way, pos_mac_job *jobs, cons
                      size_t count);
 
 /* ---- passes: `count` lanes of one form, longest first; a MAC of 8 bytes for each ------------------ */
+/* UnionPay ECB is a chain over two blocks: the hex of the fold. Folded lanes come with these. */
+typedef struct pos_des_texts {
+    const uint64_t *halves[2]; /* little-endian words, one a lane */
+} pos_des_texts;
+
+/* `texts` is NULL for a pass over the lanes' data; with them only the lanes' keys are read. */
 #define POS_DES_LANES_MAX 64
 void pos_des_lanes_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                          uint8_t (*macs_out)[8]);
+                          const pos_des_texts *texts, uint8_t (*macs_out)[8]);
+#define POS_DES_SLICES_PORTABLE 128
+void pos_des_slices_portable(pos_des_form form, const pos_des_lane *lanes, size_t count,
+                             const pos_des_texts *texts, uint8_t (*macs_out)[8]);
+#define POS_DES_SLICES_AVX2 256
+void pos_des_slices_avx2(pos_des_form form, const pos_des_lane *lanes, size_t count,
+                         const pos_des_texts *texts, uint8_t (*macs_out)[8]);
+#define POS_DES_SLICES_AVX512 512
+void pos_des_slices_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
+                           const pos_des_texts *texts, uint8_t (*macs_out)[8]);
 
-/* XOR of all blocks as hex, 16 characters for each lane. */
-void pos_des_folds_avx512(const pos_des_lane *lanes, size_t count, uint8_t (*hex_out)[16]);
+/* XOR of all blocks as hex, for each lane; writes up to seven more than `count`. */
+void pos_des_folds_avx512(const pos_des_lane *lanes, size_t count, uint64_t *first_out,
+                          uint64_t *second_out);
 
 #endif

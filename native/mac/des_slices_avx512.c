@@ -1,0 +1,133 @@
+/*
+ * DES by bit slices: 512 messages, each with its own key, a vector a bit. des_slices_pass.h has the
+ * pass; here are the gates, any function of three bits in one, and the turning of bits.
+ */
+#if defined(__x86_64__)
+#include <assert.h>
+#include <immintrin.h>
+
+#include "mac/des_square_avx512.h"
+#include "mac/des_wave.h"
+
+#define SLICES POS_DES_SLICES_AVX512
+#define AHEAD 8 /* a message is read by 64 bytes */
+#define VECTOR __m512i
+#define NONE _mm512_setzero_si512()
+#define EVERY _mm512_set1_epi64(-1)
+#define AND(a, b) _mm512_and_si512(a, b)
+#define XOR(a, b) _mm512_xor_si512(a, b)
+#define TERNARY(a, b, c, table) _mm512_ternarylogic_epi64(a, b, c, table)
+#include "mac/des_circuit_ternary.h"
+
+/* ---- words <-> planes ------------------------------------------------------------------------------ */
+/* The same bytes of each word: below 64 of the first vector, from 64 of the second. */
+static inline __m512i bytes_of(__m512i one, __m512i other, int64_t pattern)
+{
+    const __m512i words = _mm512_setr_epi64(0, 0x0808080808080808, 0x1010101010101010,
+                                            0x1818181818181818, 0x2020202020202020,
+                                            0x2828282828282828, 0x3030303030303030,
+                                            0x3838383838383838);
+    const __m512i order = _mm512_add_epi8(words, _mm512_set1_epi64(pattern));
+    return _mm512_permutex2var_epi8(one, order, other);
+}
+
+/* Byte i of a word of vector k becomes byte k of the same word of vector i. */
+__attribute__((always_inline)) static inline void exchange(__m512i rows[8])
+{
+    __m512i fours[8];
+    __m512i pairs[8];
+    for (size_t at = 0; at < 4; at++) { /* bytes 0 to 3, bytes 4 to 7 */
+        fours[at] = bytes_of(rows[2 * at], rows[2 * at + 1], 0x4342414003020100);
+        fours[at + 4] = bytes_of(rows[2 * at], rows[2 * at + 1], 0x4746454407060504);
+    }
+    for (size_t at = 0; at < 8; at += 4) { /* 0 1, then 2 3, of those */
+        pairs[at] = bytes_of(fours[at], fours[at + 1], 0x4544414005040100);
+        pairs[at + 1] = bytes_of(fours[at + 2], fours[at + 3], 0x4544414005040100);
+        pairs[at + 2] = bytes_of(fours[at], fours[at + 1], 0x4746434207060302);
+        pairs[at + 3] = bytes_of(fours[at + 2], fours[at + 3], 0x4746434207060302);
+    }
+    for (size_t at = 0; at < 8; at += 2) {
+        rows[at] = bytes_of(pairs[at], pairs[at + 1], 0x4644424006040200);
+        rows[at + 1] = bytes_of(pairs[at], pairs[at + 1], 0x4745434107050301);
+    }
+}
+
+/* Lane 64m + 8v + q is bit 7 - v of byte m of word q: which, matters to words_of alone. */
+static void planes_of(const uint64_t words[SLICES], __m512i planes_out[64])
+{
+    __m512i rows[8];
+    for (size_t eighth = 0; eighth < 8; eighth++) {
+        for (size_t at = 0; at < 8; at++) {
+            rows[at] = _mm512_loadu_si512(words + 64 * eighth + 8 * at);
+        }
+        exchange(rows);
+        for (size_t byte = 0; byte < 8; byte++) planes_out[8 * byte + eighth] = rows[byte];
+    }
+    const __m512i bits = _mm512_set1_epi64((int64_t)0x8040201008040201U);
+    for (size_t byte = 0; byte < 8; byte++) {
+        for (size_t at = 0; at < 8; at++) {
+            rows[at] = _mm512_gf2p8affine_epi64_epi8(bits, planes_out[8 * byte + at], 0);
+        }
+        exchange(rows);
+        for (size_t bit = 0; bit < 8; bit++) planes_out[8 * byte + bit] = rows[bit];
+    }
+}
+
+static void words_of(__m512i planes[64], uint64_t words_out[SLICES])
+{
+    __m512i rows[8];
+    const __m512i bits = _mm512_set1_epi64(0x0102040810204080);
+    for (size_t byte = 0; byte < 8; byte++) {
+        for (size_t bit = 0; bit < 8; bit++) rows[7 - bit] = planes[8 * byte + bit];
+        exchange(rows);
+        for (size_t at = 0; at < 8; at++) {
+            planes[8 * byte + at] = _mm512_gf2p8affine_epi64_epi8(bits, rows[at], 0);
+        }
+    }
+    for (size_t eighth = 0; eighth < 8; eighth++) {
+        for (size_t byte = 0; byte < 8; byte++) rows[byte] = planes[8 * byte + eighth];
+        exchange(rows);
+        for (size_t at = 0; at < 8; at++) {
+            _mm512_storeu_si512(words_out + 64 * eighth + 8 * at, rows[at]);
+        }
+    }
+}
+
+/* ---- messages -> words ------------------------------------------------------------------------------ */
+/* The bytes of a lane's next eight steps that there are: not before it begins, not after its end. */
+static inline __mmask64 there(uint32_t steps, uint8_t lacks, uint32_t left)
+{
+    const uint64_t from = left > steps ? 8 * ((uint64_t)left - steps) : 0;
+    const uint64_t to = 8 * (uint64_t)left - lacks;
+    const uint64_t low = _bzhi_u64(UINT64_MAX, (unsigned)(from < 64 ? from : 64));
+    return steps == 0 ? 0 : _bzhi_u64(UINT64_MAX, (unsigned)(to < 64 ? to : 64)) & ~low;
+}
+
+/* The blocks of eight steps, of which the first has `left` to go; zeros where there are none. */
+static void stage(const uint8_t *const ends[SLICES], const uint32_t steps[SLICES],
+                  const uint8_t lacks[SLICES], uint32_t left, uint64_t words[AHEAD][SLICES])
+{
+    const size_t back = (size_t)left * 8;
+    for (size_t lane = 0; lane < SLICES; lane += 8) {
+        __m512i rows[8];
+        for (size_t at = 0; at < 8; at++) {
+            const __mmask64 mask = there(steps[lane + at], lacks[lane + at], left);
+            rows[at] = _mm512_maskz_loadu_epi8(mask, ends[lane + at] - back);
+        }
+        word_square(rows);
+        for (size_t at = 0; at < 8; at++) _mm512_storeu_si512(&words[at][lane], rows[at]);
+    }
+}
+
+#include "mac/des_slices_pass.h"
+
+void pos_des_slices_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
+                           const pos_des_texts *texts, uint8_t (*macs_out)[8])
+{
+    assert(form < POS_DES_FORM_COUNT);
+    assert(count > 0 && count <= SLICES);
+    pass(form, lanes, count, texts, macs_out);
+}
+#else
+typedef int pos_des_slices_avx512_is_for_x86;
+#endif
