@@ -1,7 +1,7 @@
-"""Writes native/mac/des_tables.h: DES as the wave kernels want it, out of the tables of FIPS 46-3.
+"""Writes native/mac/des_tables.h and des_few_tables.h: DES as the kernels want it, from FIPS 46-3.
 
-    .venv/bin/python tools/des_tables.py            write it
-    .venv/bin/python tools/des_tables.py --check    exit 1 where the file is stale
+    .venv/bin/python tools/des_tables.py            write them
+    .venv/bin/python tools/des_tables.py --check    exit 1 where one is stale
 
 A byte of a vector is one message's input to one S-box: six bits. The 48 wires "output bit of S-box
 i to input bit of S-box j" (P, then E) get one of six colours so that no two wires of a colour leave
@@ -18,6 +18,7 @@ from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
 TARGET = HOME / "native" / "mac" / "des_tables.h"
+FEW = HOME / "native" / "mac" / "des_few_tables.h"
 COLOURS = 6
 
 # FIPS 46-3; bits count from 1, the highest. Each S-box: four rows of sixteen digits.
@@ -210,12 +211,113 @@ def written() -> str:
     return text + "};\n\n#endif\n"
 
 
+FEW_HEAD = """\
+/*
+ * Written by tools/des_tables.py out of FIPS 46-3; not by hand. des_few_avx512.c has the layout.
+ * A pick is two rows of 64: which byte stands in each place, and which bit of it is meant.
+ */
+#ifndef POS_DES_FEW_TABLES_H
+#define POS_DES_FEW_TABLES_H
+
+#include <stdint.h>
+
+"""
+IP_BITS = (58, 60, 62, 64, 57, 59, 61, 63)
+Bit = tuple[int, int]  # a byte of what is picked from, and a bit of it from the lowest
+Pick = list[list[int]]
+
+
+def pick(words: Iterable[Iterable[Bit | None]]) -> Pick:
+    """Bit i of word j out of a bit of some byte: it stands in byte 7 - i, as matrices have it."""
+    order, bits = [0] * 64, [0] * 64
+    for word, wanted in enumerate(words):
+        for place, bit in enumerate(wanted):
+            if bit is not None:
+                order[8 * word + 7 - place], bits[8 * word + 7 - place] = bit[0], 1 << bit[1]
+    return [order, bits]
+
+
+def numbered(bit: int) -> Bit:
+    """Bit 1 to 64 of a block or key, as it lies in memory."""
+    return (bit - 1) // 8, 7 - (bit - 1) % 8
+
+
+def few_round() -> Pick:
+    """P and E: out of what eight S-boxes give, a word of the vectors each, two S-boxes a byte."""
+    words = []
+    for box in range(8):
+        sources = [divmod(P[expanded(box, 5 - place)] - 1, 4) for place in range(6)]
+        words.append([
+            (8 * source + (64 if source > 3 else 0), 4 * (source % 2) + 3 - bit)
+            for source, bit in sources
+        ])
+    return pick(words)
+
+
+def few_enter(half: int) -> Pick:
+    """IP and E: a block's half as S-box inputs."""
+    return pick(
+        [numbered(IP_BITS[4 * half + bit // 8] - 8 * (bit % 8))
+         for bit in (expanded(box, 5 - place) for place in range(6))]
+        for box in range(8)
+    )
+
+
+def few_leave() -> Pick:
+    """FP: the bytes of a block out of the S-box inputs of its halves, first the left one's."""
+    found: dict[Bit, Bit] = {}
+    for half in range(2):
+        for bit in range(32):
+            box, place = bit // 4, 1 + bit % 4
+            target = numbered(IP_BITS[4 * half + bit // 8] - 8 * (bit % 8))
+            found[target] = (8 * box + 64 * half, 5 - place)
+    return pick([found[byte, bit] for bit in range(8)] for byte in range(8))
+
+
+def few_subkey(round_: int) -> Pick:
+    """A round's subkey as S-box inputs, out of the key's bytes."""
+    bits = subkey_bits(round_)
+    return pick([numbered(bits[6 * box + 5 - place]) for place in range(6)] for box in range(8))
+
+
+def few_boxes() -> list[list[int]]:
+    """Four tables of 64: S-boxes 1 and 2 in a byte, 3 and 4, ..., the first in the low digit."""
+    return [
+        [substituted(2 * pair, at) | substituted(2 * pair + 1, at) << 4 for at in range(64)]
+        for pair in range(4)
+    ]
+
+
+def _rows(values: list[int]) -> str:
+    lines = [", ".join(f"{value:3}" for value in values[at : at + 16]) for at in range(0, 64, 16)]
+    return "{" + ",\n     ".join(lines) + "}"
+
+
+def few_written() -> str:
+    """The file for a few messages."""
+    text = FEW_HEAD
+    aligned = "__attribute__((aligned(64)))"
+    text += f"static const uint8_t POS_DES_PAIRS[4][64] {aligned} = {{\n"
+    text += ",\n".join(f"    {_rows(table)}" for table in few_boxes()) + "\n};\n"
+    for name, found in (("ROUND", few_round()), ("LEFT", few_enter(0)), ("RIGHT", few_enter(1)),
+                        ("LEAVE", few_leave())):  # fmt: skip
+        text += f"\nstatic const uint8_t POS_DES_PICK_{name}[2][64] {aligned} = {{\n"
+        text += ",\n".join(f"    {_rows(row)}" for row in found) + "\n};\n"
+    text += f"\nstatic const uint8_t POS_DES_PICK_KEYS[16][2][64] {aligned} = {{\n"
+    text += ",\n".join(
+        "    {" + ",\n     ".join(_rows(row) for row in few_subkey(round_)) + "}"
+        for round_ in range(16)
+    )
+    return text + "\n};\n\n#endif\n"
+
+
 def main() -> int:
     """Write, or judge what is there."""
-    text = written()
-    if "--check" in sys.argv[1:]:
-        return 0 if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text else 1
-    TARGET.write_text(text, encoding="utf-8")
+    for target, text in ((TARGET, written()), (FEW, few_written())):
+        if "--check" not in sys.argv[1:]:
+            target.write_text(text, encoding="utf-8")
+        elif not target.exists() or target.read_text(encoding="utf-8") != text:
+            return 1
     return 0
 
 

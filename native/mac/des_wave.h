@@ -59,6 +59,9 @@ typedef struct pos_des_texts {
 } pos_des_texts;
 
 /* `texts` is NULL for a pass over the lanes' data; with them only the lanes' keys are read. */
+#define POS_DES_FEW_MAX 4
+void pos_des_few_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
+                        const pos_des_texts *texts, uint8_t (*macs_out)[8]);
 #define POS_DES_LANES_MAX 64
 void pos_des_lanes_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
                           const pos_des_texts *texts, uint8_t (*macs_out)[8]);
