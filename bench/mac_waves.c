@@ -70,7 +70,7 @@ static void fold(const uint8_t *message, size_t words, uint8_t *hex)
     for (size_t at = 0; at < SIZE; at += 8) {
         uint64_t word;
         memcpy(&word, message + at, 8);
-        sums[at / 8 % words] ^= word;
+        sums[at / 8 & (words - 1)] ^= word; /* one word, or two */
     }
     for (size_t byte = 0; byte < 8 * words; byte++) {
         const uint8_t value = ((const uint8_t *)sums)[byte];
