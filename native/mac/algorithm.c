@@ -197,17 +197,16 @@ static void compute_wave(pos_cpu_path path, pos_mac_job *jobs, size_t count)
 {
     uint16_t of[FAMILY_COUNT][WAVE_MAX];
     size_t counts[FAMILY_COUNT] = {0};
+    size_t des_count = 0; /* most of them, nearly always: in a register */
     for (size_t index = 0; index < count; index++) {
         const pos_mac_job *job = &jobs[index];
         if (index + 8 < count) __builtin_prefetch(jobs[index + 8].key); /* far apart, each its own */
         assert(job->key != NULL && job->key->usage == POS_KEY_MAK);
         assert(pos_mac_key_fits((pos_mac_algorithm)job->algorithm, job->key->size));
         const family its = family_of(job);
-        of[its][counts[its]++] = (uint16_t)index;
+        of[its][its == OF_DES ? des_count++ : counts[its]++] = (uint16_t)index;
     }
-    if (counts[OF_DES] > 0) {
-        pos_des_wave_on(path, POS_DES_WAY_COUNT, jobs, of[OF_DES], counts[OF_DES]);
-    }
+    if (des_count > 0) pos_des_wave_on(path, POS_DES_WAY_COUNT, jobs, of[OF_DES], des_count);
     if (counts[OF_CMAC] > 0) pos_cmac_wave_on(path, jobs, of[OF_CMAC], counts[OF_CMAC]);
     if (counts[OF_HMAC] > 0) pos_hmac_wave_on(path, jobs, of[OF_HMAC], counts[OF_HMAC]);
     if (counts[OF_SM4] > 0) pos_sm4_wave_on(path, jobs, of[OF_SM4], counts[OF_SM4]);

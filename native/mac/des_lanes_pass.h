@@ -23,40 +23,34 @@ typedef struct NAMED(kept) {
     NAMED(schedule) other; /* last: a single key leaves it as it was */
 } NAMED(kept);
 
-static void NAMED(subkey)(const VECTOR planes[8], size_t round, VECTOR key_out[8])
+static inline VECTOR NAMED(subkey)(const VECTOR planes[4], const uint64_t matrices[4])
 {
-    static const uint8_t PLANES[2][4] = {{0, 1, 2, 3}, {6, 5, 4, 3}};
-    for (size_t box = 0; box < 8; box++) {
-        const uint64_t *matrix = POS_DES_SUBKEYS[round][box];
-        const uint8_t *plane = PLANES[box / 4];
-        const VECTOR one = AFFINE(planes[plane[0]], matrix[0]);
-        const VECTOR two = AFFINE(planes[plane[1]], matrix[1]);
-        const VECTOR three = AFFINE(planes[plane[2]], matrix[2]);
-        const VECTOR four = AFFINE(planes[plane[3]], matrix[3]);
-        key_out[box] = XOR(XOR3(one, two, three), four);
-    }
+    const VECTOR three = XOR3(AFFINE(planes[0], matrices[0]), AFFINE(planes[1], matrices[1]),
+                              AFFINE(planes[2], matrices[2]));
+    return XOR(three, AFFINE(planes[3], matrices[3]));
 }
 
 static void NAMED(prepare)(const uint64_t keys[64], NAMED(schedule) *schedule)
 {
+    static const uint8_t PLANES[2][4] = {{0, 1, 2, 3}, {6, 5, 4, 3}};
     __m512i wide[8];
-    VECTOR planes[8];
     planes_of(keys, KEY_BITS, wide);
-    for (size_t plane = 0; plane < 8; plane++) planes[plane] = NARROWED(wide[plane]);
-    NAMED(subkey)(planes, 0, schedule->first);
-    for (size_t round = 1; round < 16; round++) {
-        NAMED(subkey)(planes, round, schedule->turns[round - 1]);
-    }
     for (size_t box = 0; box < 8; box++) {
-        schedule->last[box] = schedule->turns[14][box];
-        schedule->turns[15][box] = schedule->turns[13][box];
-        for (size_t round = 14; round >= 2; round--) {
-            schedule->turns[round][box] =
-                XOR(schedule->turns[round][box], schedule->turns[round - 2][box]);
+        VECTOR planes[4];
+        for (size_t at = 0; at < 4; at++) planes[at] = NARROWED(wide[PLANES[box / 4][at]]);
+        VECTOR before = NAMED(subkey)(planes, POS_DES_SUBKEYS[0][box]);
+        VECTOR now = NAMED(subkey)(planes, POS_DES_SUBKEYS[1][box]);
+        schedule->first[box] = before;
+        schedule->turns[0][box] = now;
+        for (size_t round = 2; round < 16; round++) {
+            const VECTOR next = NAMED(subkey)(planes, POS_DES_SUBKEYS[round][box]);
+            schedule->turns[round - 1][box] = XOR(before, next);
+            before = now;
+            now = next;
         }
-        schedule->turns[1][box] = XOR(schedule->turns[1][box], schedule->first[box]);
+        schedule->turns[15][box] = before;
+        schedule->last[box] = now;
     }
-    pos_wipe(planes, sizeof planes);
     pos_wipe(wide, sizeof wide);
 }
 
