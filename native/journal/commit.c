@@ -1,13 +1,15 @@
 /*
  * One commit: an assembled page becomes an LMDB value, and its entries durable.
  *
- *   journal thread    assemble N+1 ──────┐ wait for N ─▶ hand over N+1 ─▶ assemble N+2 ───┐ wait ...
- *   commit thread     put N, FLUSH, meta ┘               put N+1, FLUSH, meta ────────────┘
+ *   journal thread    assemble N+1 ─▶ follow N     linger     assemble N+2 ─▶ follow N+1     linger
+ *   commit thread     put N, FLUSH, meta ─────────▶ put N+1, FLUSH, meta ───────────────▶ put N+2 ...
  *
  * A flush is waiting; assembling is work, most of it SHA-256. So a large page is committed by a thread
  * of its own while the next one is assembled. Small pages are committed by who asks: the two would gain
  * less than the hand-over costs. There is never more than one transaction at a time, and page N+1 is
- * put only after commit N has returned and succeeded, so rules R1 to R8 read as before.
+ * put only after commit N has returned and succeeded, so rules R1 to R8 read as before. Where N + 1
+ * needs nothing done between (a volume turned), the thread goes on to it by itself: nobody's waking up
+ * stands between two flushes.
  *
  * Lingering. Whoever hands over N+1 too early gets a small page and a queue: entries that come while N
  * is being written would have to wait for N+1 first. So `write` comes back just so long before the
@@ -114,14 +116,45 @@ static void *flight_loop(void *context)
         const pos_status status = commit_and_give_back(journal, image);
         const int64_t ended_at_ns = pos_clock_monotonic_ns();
         (void)pthread_mutex_lock(&flight->mutex);
-        flight->image = NULL;
         flight->status = status;
         const int64_t took_ns = ended_at_ns - flight->began_at_ns;
         flight->usual_ns += (took_ns - flight->usual_ns) / (flight->usual_ns == 0 ? 1 : SMOOTHING);
+        /* The next one begins at once, nobody need wake first; after a failure none ever does. */
+        flight->image = status == POS_OK ? flight->after : NULL;
+        flight->after = NULL;
+        flight->began_at_ns = ended_at_ns;
         (void)pthread_cond_broadcast(&flight->changed);
     }
     (void)pthread_mutex_unlock(&flight->mutex);
     return NULL;
+}
+
+uint64_t pos_flight_ahead_of(pos_journal *journal, const pos_image *image)
+{
+    pos_flight *flight = &journal->flight;
+    if (image->size < POS_FLIGHT_SIZE_MIN) return 0; /* committed by who asks, when all is quiet */
+    (void)pthread_mutex_lock(&flight->mutex);
+    const uint64_t bytes =
+        flight->image != NULL && flight->after == NULL ? flight->image->size + POS_LMDB_HEADER : 0;
+    (void)pthread_mutex_unlock(&flight->mutex);
+    return bytes;
+}
+
+pos_status pos_flight_follow(pos_journal *journal, const pos_image *image)
+{
+    pos_flight *flight = &journal->flight;
+    (void)pthread_mutex_lock(&flight->mutex);
+    assert(flight->after == NULL);
+    const pos_status status = flight->status;
+    if (status == POS_OK && flight->image != NULL) {
+        flight->after = image;
+    } else if (status == POS_OK) {
+        flight->image = image; /* what was on its way has just come through */
+        flight->began_at_ns = pos_clock_monotonic_ns();
+        (void)pthread_cond_broadcast(&flight->changed);
+    }
+    (void)pthread_mutex_unlock(&flight->mutex);
+    return status;
 }
 
 pos_status pos_flight_begin(pos_journal *journal, const pos_image *image)
@@ -156,6 +189,7 @@ pos_status pos_flight_linger(pos_journal *journal, int64_t lead_ns)
 {
     pos_flight *flight = &journal->flight;
     (void)pthread_mutex_lock(&flight->mutex);
+    while (flight->after != NULL) (void)pthread_cond_wait(&flight->changed, &flight->mutex);
     const int64_t until_ns = flight->began_at_ns + flight->usual_ns - lead_ns - SLACK_NS;
     while (flight->image != NULL
            && pos_signal_wait_until(&flight->changed, &flight->mutex, until_ns)) {}

@@ -29,7 +29,7 @@
 #define POS_LMDB_PAGE 4096U    /* the only LMDB page size that is opened */
 #define POS_LMDB_HEADER 16U    /* of an overflow run, before the value */
 #define POS_BUFFERS 4U         /* open; sealed at a change of date; handed over; being committed */
-#define POS_IMAGES 2U          /* assembled pages: one being committed, one being made */
+#define POS_IMAGES 3U          /* assembled pages: being committed, waiting for that, being made */
 #define POS_VOLUMES_MAX 65536U /* of one journal: 64 TiB at the default size */
 #define POS_VOLUME_SIZE_MIN (256U * 1024U)
 #define POS_VOLUME_SIZE_DEFAULT (1024U * 1024U * 1024U)
@@ -241,6 +241,7 @@ typedef struct pos_flight {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
     const pos_image *image; /* on its way; NULL for none */
+    const pos_image *after; /* assembled, and to follow at once; NULL for none */
     pos_status status;      /* of the last one */
     bool is_ending;
     bool has_thread;
@@ -257,6 +258,10 @@ void pos_flight_create(pos_journal *journal);
 void pos_flight_destroy(pos_journal *journal);
 /* Commits an image, here and now or in the thread; none is on its way. */
 pos_status pos_flight_begin(pos_journal *journal, const pos_image *image);
+/* The bytes on their way where `image` may follow them without anybody in between; 0 where not. */
+uint64_t pos_flight_ahead_of(pos_journal *journal, const pos_image *image);
+/* Has it follow; where what is on its way fails, it is never put. */
+pos_status pos_flight_follow(pos_journal *journal, const pos_image *image);
 /* Waits until nothing is on its way; the status of what was. */
 pos_status pos_flight_end(pos_journal *journal);
 /* The same, but no longer than until `lead_ns` before it is likely to end. */

@@ -99,6 +99,15 @@ static const pos_image *assemble(pos_journal *journal, pos_buffer *buffer, uint3
     return image;
 }
 
+/* A page is on its way, and this one needs no other volume even if that one is not counted yet. */
+static bool may_follow(pos_journal *journal, const pos_buffer *buffer, const pos_image *image)
+{
+    const uint64_t ahead = pos_flight_ahead_of(journal, image);
+    if (ahead == 0 || journal->date_volume != buffer->facts.business_date) return false;
+    const uint64_t pages = ahead / POS_LMDB_PAGE + buffer->lmdb_pages + 2 * POS_COMMIT_PAGES_MAX;
+    return atomic_load(&journal->free_pages) >= pages;
+}
+
 /* Assembles while the page before may be on its way, and begins the commit when that has succeeded.
  * `assembled_ns_out` takes how long the assembling took. */
 static pos_status write_page(pos_journal *journal, uint32_t number, int64_t *assembled_ns_out)
@@ -108,6 +117,7 @@ static pos_status write_page(pos_journal *journal, uint32_t number, int64_t *ass
     const int64_t began_at_ns = pos_clock_monotonic_ns();
     const pos_image *image = assemble(journal, buffer, number);
     *assembled_ns_out = pos_clock_monotonic_ns() - began_at_ns;
+    if (may_follow(journal, buffer, image)) return pos_flight_follow(journal, image);
     if (pos_flight_end(journal) != POS_OK) return POS_JOURNAL_IN_DOUBT;
     if (find_room(journal, buffer) != POS_OK) return POS_JOURNAL_IN_DOUBT;
     atomic_store(&journal->date_volume, buffer->facts.business_date);

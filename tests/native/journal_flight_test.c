@@ -5,7 +5,10 @@
  * Method: pages above the size from which a thread takes them, at full speed, by one thread and by two;
  * volumes just large enough to be made by the thread; endings with a page on its way.
  */
+#include <errno.h>
+#include <sched.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -205,6 +208,61 @@ static void test_volumes_are_there_before_they_are_needed(void)
     pos_journal_close(both.journal);
 }
 
+/* ---- a flush that fails while the next page waits to follow --------------------------------------- */
+static _Atomic bool is_held; /* flushes wait, and fail when they are let go */
+
+/* Before the C library's: LMDB is linked into this program. */
+int fdatasync(int file)
+{
+    if (!atomic_load(&is_held)) return (int)syscall(SYS_fdatasync, file);
+    while (atomic_load(&is_held)) (void)sched_yield();
+    errno = EIO;
+    return -1;
+}
+
+static void *write_once(void *context)
+{
+    CHECK(pos_journal_write(context, false) == POS_JOURNAL_IN_DOUBT);
+    return NULL;
+}
+
+static void test_a_page_that_follows_a_failed_one_is_never_put(void)
+{
+    fresh_path();
+    const pos_journal_options options = {.volume_size_max = 4U << 20};
+    pos_journal *journal = opened(&options);
+    uint64_t sequence = 0;
+    for (uint32_t row = 0; row < ROWS; row++) stage(journal, ++sequence);
+    CHECK(pos_journal_commit(journal, NULL) == POS_OK);
+    for (uint32_t row = 0; row < ROWS; row++) stage(journal, ++sequence);
+    CHECK(pos_journal_turn_over(journal));
+    atomic_store(&is_held, true);
+    CHECK(pos_journal_write(journal, false) == POS_OK); /* on its way, and held there */
+    for (uint32_t row = 0; row < ROWS; row++) stage(journal, ++sequence);
+    CHECK(pos_journal_turn_over(journal));
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, write_once, journal) == 0);
+    bool follows = false;
+    while (!follows) {
+        (void)sched_yield();
+        (void)pthread_mutex_lock(&journal->flight.mutex);
+        follows = journal->flight.after != NULL;
+        (void)pthread_mutex_unlock(&journal->flight.mutex);
+    }
+    atomic_store(&is_held, false);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(pos_journal_is_in_doubt(journal));
+    CHECK(pos_journal_durable(journal) == ROWS);
+    CHECK(pos_journal_commit(journal, NULL) == POS_JOURNAL_IN_DOUBT);
+    pos_journal_close(journal);
+    journal = opened(&options);
+    pos_journal_facts facts;
+    pos_journal_facts_read(journal, &facts);
+    CHECK(facts.last_sequence == ROWS || facts.last_sequence == 2 * ROWS);
+    check_all(journal, facts.last_sequence);
+    pos_journal_close(journal);
+}
+
 /* ---- endings -------------------------------------------------------------------------------------- */
 static void test_a_journal_closed_with_a_page_on_its_way_keeps_it_whole(void)
 {
@@ -255,6 +313,7 @@ int main(void)
     test_a_page_on_its_way_is_seen_and_not_yet_durable(POS_DURABLE_FULL);
     test_small_pages_between_large_ones_keep_their_order();
     test_volumes_are_there_before_they_are_needed();
+    test_a_page_that_follows_a_failed_one_is_never_put();
     test_a_journal_closed_with_a_page_on_its_way_keeps_it_whole();
     test_a_child_of_a_fork_ends_without_the_parents_threads();
     char remove[96];
