@@ -74,6 +74,35 @@ static void test_digits_go_round(void)
     CHECK(pos_bcd_number(bcd, 1, 7) == 123456);
 }
 
+/* Digits by eight against one after the other, at every size; hex by four bytes against the table. */
+static void test_digits_and_hex_by_eight_are_those_one_by_one(void)
+{
+    uint64_t value = 1;
+    for (int round = 0; round < 200000; round++) {
+        const uint64_t number = round < 4000 ? (uint64_t)round * 24999 : value;
+        const size_t size = (size_t)round % 21;
+        char text[24] = "-----------------------";
+        char slow[24] = "-----------------------";
+        uint64_t rest = number;
+        for (size_t index = size; index > 0; index--, rest /= 10) {
+            slow[index - 1] = (char)('0' + rest % 10);
+        }
+        pos_ascii_from_number(number, text, size);
+        CHECK(memcmp(text, slow, sizeof text) == 0);
+        uint8_t bytes[24];
+        char hex[49] = {0};
+        char expected[49] = {0};
+        for (size_t index = 0; index < size; index++) {
+            bytes[index] = (uint8_t)(value >> (index % 8 * 8));
+            expected[2 * index] = "0123456789ABCDEF"[bytes[index] >> 4];
+            expected[2 * index + 1] = "0123456789ABCDEF"[bytes[index] & 15];
+        }
+        pos_hex_from_bytes(bytes, size, hex);
+        CHECK(memcmp(hex, expected, sizeof hex) == 0);
+        value = value * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    }
+}
+
 static void test_a_full_writer_drops_and_says_so(void)
 {
     uint8_t buffer[4];
@@ -127,6 +156,7 @@ int main(void)
     test_crc32c_is_the_bitwise_sum_at_every_size_and_split();
     test_crc32c_is_the_bitwise_sum_on_every_path();
     test_digits_go_round();
+    test_digits_and_hex_by_eight_are_those_one_by_one();
     test_a_full_writer_drops_and_says_so();
     test_ebcdic_and_hex_go_round();
     return 0;

@@ -136,6 +136,26 @@ static void test_a_header_of_other_than_digits_is_refused_but_for_its_requiremen
         const pos_status wanted = nibble == 5 ? POS_OK : POS_FRAME_HEADER;
         CHECK(pos_frame_next(spec, changed, sizeof changed, &frame) == wanted);
     }
+    /* Any two nibbles, with any values: judged together, one must not hide the other. */
+    for (unsigned pair = 0; pair < 12 * 12 * 256; pair++) {
+        const unsigned nibbles[2] = {pair / 256 / 12, pair / 256 % 12};
+        const unsigned values[2] = {pair / 16 % 16, pair % 16};
+        bool is_right = true;
+        uint8_t changed[33];
+        memcpy(changed, data, sizeof changed);
+        for (unsigned at = 0; at < 2; at++) {
+            uint8_t *byte = &changed[7 + nibbles[at] / 2];
+            *byte = nibbles[at] % 2 == 0 ? (uint8_t)((*byte & 0x0f) | values[at] << 4)
+                                         : (uint8_t)((*byte & 0xf0) | values[at]);
+        }
+        for (unsigned nibble = 0; nibble < 12; nibble++) {
+            const uint8_t byte = changed[7 + nibble / 2];
+            const unsigned value = nibble % 2 == 0 ? byte >> 4 : byte & 0x0f;
+            if (nibble != 5 && value > 9) is_right = false;
+        }
+        const pos_status wanted = is_right ? POS_OK : POS_FRAME_HEADER;
+        CHECK(pos_frame_next(spec, changed, sizeof changed, &frame) == wanted);
+    }
     data[2] = 0x68;
     CHECK(pos_frame_next(spec, data, sizeof data, &frame) == POS_FRAME_TPDU);
     pos_spec_close(spec);
