@@ -7,8 +7,9 @@
  *     ▲                                               │
  *     └── release ─▶ replies ◀── durable sequence ────┘
  *
- * A cohort is the replies of one page. Four are enough: one fills, one is being written, one is
- * committed but durable only with the next (late acknowledgement), one is being sent.
+ * A cohort is the replies of one page. Six are enough: one fills, one waits, one is being assembled
+ * and one flushed, one is committed but durable only with the next (late acknowledgement), and one is
+ * being sent.
  */
 #ifndef POS_ENGINE_ROOM_H
 #define POS_ENGINE_ROOM_H
@@ -34,6 +35,12 @@ pos_status pos_engine_release(pos_engine *engine);
 /* Front thread: something is staged; something is staged, being written, or not yet durable. */
 bool pos_engine_is_staged(const pos_engine *engine);
 bool pos_engine_is_waiting(const pos_engine *engine);
+/* Takes the memory of the state's tables now, where it is `size_max` at the most. Any thread, beside
+ * any call but close. */
+void pos_engine_touch(pos_engine *engine, uint64_t size_max);
+uint32_t pos_engine_staged(const pos_engine *engine);
+/* Messages whose replies were not given out yet. */
+uint64_t pos_engine_unanswered(const pos_engine *engine);
 /* The spec in force: the front cuts frames with it. Borrowed until the next reload. */
 const pos_spec *pos_engine_spec(const pos_engine *engine);
 /* Writes one line to the engine's log, rate-limited for each `event`, a static word. */

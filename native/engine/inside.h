@@ -101,7 +101,7 @@ typedef struct pos_cohort {
     uint64_t last_sequence; /* of its page; known when the page is handed over */
 } pos_cohort;
 
-#define COHORT_COUNT 4
+#define COHORT_COUNT 6
 
 /* ---- what is known of a terminal while the engine runs, beside the roster ---------------------------- */
 typedef struct pos_watch {
@@ -191,7 +191,8 @@ typedef struct pos_keyring pos_keyring;
 struct pos_engine {
     /* loaded, replaced whole by reload */
     pos_spec *spec;
-    pos_recipes *recipes; /* of the spec */
+    pos_recipes *recipes;  /* of the spec: what its shapes of message come to */
+    pos_plan_cache *plans; /* and how they are parsed */
     pos_roster *roster;
     pos_policy *policy;
     const pos_policy_names *names; /* of the policy */
@@ -220,6 +221,7 @@ struct pos_engine {
     void *decide_context;
     /* memory of fixed size */
     pos_slot *slots;
+    pos_parse_job *parse_jobs;
     size_t wave_count; /* slots of the wave in hand */
     pos_question *questions;
     pos_pan *pans; /* account numbers, between being read and becoming tokens */
@@ -255,6 +257,8 @@ struct pos_engine {
 /* wave.c: each takes every slot of the wave and leaves a cause where one fails */
 void wave_cut(pos_engine *engine, const pos_arrival *arrivals, size_t count);
 void wave_parse(pos_engine *engine, size_t count);
+/* Facts of every message that is parsed. */
+void wave_read(pos_engine *engine, size_t count);
 /* Token and fingerprint of every request that was read; the digits are wiped. */
 void wave_tokens(pos_engine *engine, size_t count);
 void wave_wipe(pos_engine *engine, size_t count);

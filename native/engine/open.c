@@ -17,6 +17,7 @@
 #define WAVE_FRAMES_DEFAULT 1024U
 #define COHORT_ENTRIES_DEFAULT 4096U
 #define REPLY_SIZE_EXPECTED 512U
+#define RECORD_SIZE_EXPECTED 128U /* of the state's tables, with their indexes */
 #define BAD_MACS_DEFAULT 5U
 #define LOCK_S_DEFAULT 900U
 #define PAGE_SIZE_MIN 65536U /* below it one large entry would find no room in an empty page */
@@ -26,6 +27,7 @@
 typedef struct loaded {
     pos_spec *spec;
     pos_recipes *recipes;
+    pos_plan_cache *plans;
     pos_roster *roster;
     pos_policy *policy;
     pos_download_table *downloads;
@@ -35,6 +37,7 @@ typedef struct loaded {
 static void unload(loaded *images)
 {
     pos_recipes_close(images->recipes);
+    pos_plan_cache_close(images->plans);
     if (images->spec != NULL) pos_spec_close(images->spec);
     if (images->roster != NULL) pos_roster_close(images->roster);
     if (images->policy != NULL) pos_policy_close(images->policy);
@@ -50,6 +53,7 @@ static pos_status load(const pos_engine *engine, const pos_engine_images *from, 
     if (from->spec.size > 0) status = pos_spec_open(from->spec.data, from->spec.size, &images.spec);
     if (status == POS_OK && images.spec != NULL) {
         status = pos_recipes_open(images.spec, &images.recipes);
+        if (status == POS_OK) status = pos_plan_cache_open(images.spec, &images.plans);
     }
     if (status == POS_OK && from->roster.size > 0) {
         status = pos_roster_open(from->roster.data, from->roster.size, engine->siv_key,
@@ -104,8 +108,10 @@ static void swap_in(pos_engine *engine, loaded *images)
     if (images->spec != NULL) {
         old.spec = engine->spec;
         old.recipes = engine->recipes;
+        old.plans = engine->plans;
         engine->spec = images->spec;
         engine->recipes = images->recipes;
+        engine->plans = images->plans;
         answer_forget_plans(engine);
     }
     if (images->policy != NULL) {
@@ -235,6 +241,7 @@ static pos_status make_memory(pos_engine *engine)
     const size_t wave = engine->wave_frames_max;
     const size_t jobs = wave > engine->cohort_entries_max ? wave : engine->cohort_entries_max;
     engine->slots = calloc(wave, sizeof engine->slots[0]);
+    engine->parse_jobs = calloc(wave, sizeof engine->parse_jobs[0]);
     engine->questions = calloc(wave, sizeof engine->questions[0]);
     engine->pans = calloc(wave, sizeof engine->pans[0]);
     engine->tokens = calloc(wave, sizeof engine->tokens[0]);
@@ -242,7 +249,8 @@ static pos_status make_memory(pos_engine *engine)
     engine->job_slots = calloc(jobs, sizeof engine->job_slots[0]);
     engine->work = calloc(1, sizeof *engine->work);
     engine->scratch = calloc(1, ENTRY_HEAP_MAX);
-    const bool has_all = engine->slots != NULL && engine->questions != NULL
+    const bool has_all = engine->slots != NULL && engine->parse_jobs != NULL
+                         && engine->questions != NULL
                          && engine->pans != NULL && engine->tokens != NULL
                          && engine->jobs != NULL && engine->job_slots != NULL
                          && engine->work != NULL && engine->scratch != NULL;
@@ -377,14 +385,15 @@ void pos_engine_close(pos_engine *engine)
     if (engine->journal != NULL) pos_journal_close(engine->journal);
     if (engine->state != NULL) pos_state_destroy(engine->state);
     keyring_close(engine);
-    loaded images = {engine->spec, engine->recipes, engine->roster, engine->policy, engine->downloads,
-                     engine->watches};
+    loaded images = {engine->spec,   engine->recipes,   engine->plans,  engine->roster,
+                     engine->policy, engine->downloads, engine->watches};
     unload(&images);
     for (size_t index = 0; index < COHORT_COUNT; index++) {
         free_cohort(engine, &engine->cohorts[index]);
     }
     free_cohort(engine, &engine->refusals);
     free(engine->slots);
+    free(engine->parse_jobs);
     free(engine->questions);
     free(engine->pans);
     free(engine->tokens);
@@ -394,6 +403,16 @@ void pos_engine_close(pos_engine *engine)
     free(engine->scratch);
     pos_wipe(engine, sizeof *engine);
     free(engine);
+}
+
+void pos_engine_touch(pos_engine *engine, uint64_t size_max)
+{
+    assert(engine != NULL);
+    pos_state_counts counts;
+    pos_state_counts_read(engine->state, &counts);
+    const uint64_t records =
+        (uint64_t)counts.terminals_max + counts.postings_max + counts.repeats_max;
+    if (records * RECORD_SIZE_EXPECTED <= size_max) pos_state_touch(engine->state);
 }
 
 /* ---- between waves ------------------------------------------------------------------------------------- */

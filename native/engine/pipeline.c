@@ -43,6 +43,7 @@ static pos_status pass(pos_engine *engine, const pos_arrival *arrivals, size_t c
     count_stage(engine, STAGE_CUT, &began_ns, count);
 
     wave_parse(engine, count);
+    wave_read(engine, count);
     wave_tokens(engine, count);
     count_stage(engine, STAGE_PARSE, &began_ns, count);
 
@@ -124,8 +125,8 @@ const pos_spec *pos_engine_spec(const pos_engine *engine)
 
 /* ---- what it is doing ------------------------------------------------------------------------------ */
 
-/* Replies that are not yet given out, and wait for their commit or for whoever takes them. */
-static uint64_t pending_count(const pos_engine *engine)
+/* Replies that wait for their commit or for whoever takes them. */
+uint64_t pos_engine_unanswered(const pos_engine *engine)
 {
     uint64_t count = engine->refusals.count - engine->refusals.sent;
     for (size_t index = 0; index < COHORT_COUNT; index++) {
@@ -139,7 +140,7 @@ bool pos_engine_counter(const pos_engine *engine, size_t index, pos_counter *cou
     assert(engine != NULL && counter_out != NULL);
     pos_engine_counts counts = engine->counts;
     counts.staged = pos_journal_staged_count(engine->journal);
-    counts.pending = pending_count(engine);
+    counts.pending = pos_engine_unanswered(engine);
     const pos_counter counters[] = {
 #define POS_COUNTER(name, is_gauge, about) {#name, about, counts.name, is_gauge},
 #include "engine/counter.def"

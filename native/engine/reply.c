@@ -282,6 +282,11 @@ bool pos_engine_is_staged(const pos_engine *engine)
     return pos_journal_staged_count(engine->journal) > 0;
 }
 
+uint32_t pos_engine_staged(const pos_engine *engine)
+{
+    return pos_journal_staged_count(engine->journal);
+}
+
 bool pos_engine_is_waiting(const pos_engine *engine)
 {
     return engine->sequence > pos_journal_durable(engine->journal);

@@ -15,8 +15,7 @@
 
 #include "engine/inside.h"
 
-#define RRN_SHARD_DIGITS 2
-#define RRN_SEQUENCE_DIGITS 10
+#define RRN_SIZE 12
 #define RRN_SEQUENCE_MODULUS UINT64_C(10000000000)
 #define AUTH_MODULUS UINT64_C(1000000)
 #define BLANK ' '
@@ -31,11 +30,12 @@ static void blank(char *text, size_t size)
     for (size_t index = 0; index < size; index++) text[index] = BLANK;
 }
 
-static void rrn_of(const pos_engine *engine, uint64_t sequence, char rrn_out[12])
+/* Two digits of the shard, ten of the sequence: one number. */
+static void rrn_of(const pos_engine *engine, uint64_t sequence, char rrn_out[RRN_SIZE])
 {
-    pos_ascii_from_number(engine->names->shard, rrn_out, RRN_SHARD_DIGITS);
-    pos_ascii_from_number(sequence % RRN_SEQUENCE_MODULUS, rrn_out + RRN_SHARD_DIGITS,
-                          RRN_SEQUENCE_DIGITS);
+    const uint64_t number =
+        engine->names->shard * RRN_SEQUENCE_MODULUS + sequence % RRN_SEQUENCE_MODULUS;
+    pos_ascii_from_number(number, rrn_out, RRN_SIZE);
 }
 
 /* A full page or cohort is no cause: it only wants a commit first. */
@@ -281,6 +281,9 @@ void settle_ahead(pos_engine *engine, size_t index)
     }
     slot = slot_ahead(engine, index + AHEAD_LISTS);
     if (slot != NULL) {
+        /* The key that signs the answer, and the one that its message may end. */
+        if (slot->key != NULL) __builtin_prefetch(slot->key);
+        if (slot->keys != NULL) __builtin_prefetch(&slot->keys->mak_old);
         slot->ours = pos_state_ahead_lists(engine->state, slot->request.tid, slot->request.mid,
                                            slot->request.kind);
     }

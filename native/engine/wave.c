@@ -101,19 +101,12 @@ static void fail_form(pos_engine *engine, pos_slot *slot, pos_status status)
     recover_names(engine, slot);
 }
 
-static void parse_one(pos_engine *engine, pos_slot *slot, char pan[20], size_t *pan_size)
+/* Kind, facts and what the MAC covers, of a message that is parsed. */
+static void read_one(pos_engine *engine, pos_slot *slot, char pan[20], size_t *pan_size)
 {
-    pos_status status = pos_message_parse(engine->spec, slot->frame.body, slot->frame.body_size,
-                                          &slot->message, &slot->fault);
-    if (status != POS_OK) {
-        if (pos_rule_find(engine->spec, &slot->message, &slot->rule) != POS_OK) {
-            slot->rule = pos_rule_of_mti(engine->spec, slot->message.mti);
-        }
-        fail_form(engine, slot, status);
-        return;
-    }
-    status = pos_recipe_read(engine->recipes, &slot->message, &slot->recipe, &slot->rule,
-                             &slot->cover, &slot->request, pan, pan_size, &slot->fault);
+    const pos_status status =
+        pos_recipe_read(engine->recipes, &slot->message, &slot->recipe, &slot->rule, &slot->cover,
+                        &slot->request, pan, pan_size, &slot->fault);
     if (status == POS_OK) return;
     if (status == POS_FIELD_RULE) {
         slot->rule = pos_rule_of_mti(engine->spec, slot->message.mti);
@@ -178,11 +171,36 @@ void wave_tokens(pos_engine *engine, size_t count)
 
 void wave_parse(pos_engine *engine, size_t count)
 {
+    size_t jobs = 0;
     for (size_t index = 0; index < count; index++) {
         pos_slot *slot = &engine->slots[index];
-        engine->pans[index].size = 0;
         if (slot->cause != POS_CAUSE_NONE) continue;
-        parse_one(engine, slot, engine->pans[index].digits, &engine->pans[index].size);
+        engine->job_slots[jobs] = (uint32_t)index;
+        engine->parse_jobs[jobs++] = (pos_parse_job){.body = slot->frame.body,
+                                                     .size = slot->frame.body_size,
+                                                     .message = &slot->message,
+                                                     .fault = &slot->fault};
+    }
+    pos_message_parse_wave(engine->plans, engine->parse_jobs, jobs);
+    for (size_t job = 0; job < jobs; job++) {
+        pos_slot *slot = &engine->slots[engine->job_slots[job]];
+        const pos_status status = engine->parse_jobs[job].status;
+        if (status == POS_OK) continue;
+        if (pos_rule_find(engine->spec, &slot->message, &slot->rule) != POS_OK) {
+            slot->rule = pos_rule_of_mti(engine->spec, slot->message.mti);
+        }
+        fail_form(engine, slot, status);
+    }
+}
+
+void wave_read(pos_engine *engine, size_t count)
+{
+    for (size_t index = 0; index < count; index++) {
+        pos_slot *slot = &engine->slots[index];
+        pos_pan *pan = &engine->pans[index];
+        pan->size = 0;
+        if (slot->cause != POS_CAUSE_NONE) continue;
+        read_one(engine, slot, pan->digits, &pan->size);
         if (slot->cause != POS_CAUSE_NONE) continue;
         slot->request.line = (uint32_t)slot->arrival->line;
         judge_expiry(&slot->request, &engine->answer_clock);

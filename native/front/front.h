@@ -104,6 +104,8 @@ struct pos_front {
     size_t arrival_count;
     size_t arrival_taken;
     bool is_held; /* the stage is full: nothing is read until the journal thread has written */
+    uint64_t unanswered_peak; /* most messages unanswered at once, lately */
+    int64_t gather_ns;        /* since when a page waits for more; 0: none does */
     uint32_t serial;
     int64_t now_ns; /* monotonic, of this round */
     int64_t checked_ns;
@@ -112,6 +114,8 @@ struct pos_front {
     front_counts counts;
     /* the journal thread */
     pthread_t journal_thread;
+    pthread_t touch_thread; /* at the start: takes the memory of the state's tables */
+    bool has_touch;
     bool has_thread;
     bool is_writing; /* it was kicked and has not answered */
     atomic_bool is_ending;

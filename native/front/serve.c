@@ -28,6 +28,11 @@
 #define SECOND_NS INT64_C(1000000000)
 #define CHECK_NS SECOND_NS
 #define WAIT_MS 500
+#define TOUCHED_PARTS 16U /* tables up to so much of the machine's memory are taken at the start */
+#define GATHER_MS 1
+#define GATHER_NS (GATHER_MS * INT64_C(1000000))
+#define GATHER_ENTRIES_MAX 128U /* with so many a commit is worth its while */
+#define GATHER_PARTS 4U /* pages on their way: one fills, one is written, one waits, one is sent */
 #define CONNECTIONS_DEFAULT 4096U
 #define CONNECTIONS_LIMIT 1000000U
 #define IN_FLIGHT_DEFAULT 256U
@@ -63,6 +68,18 @@ static void *journal_loop(void *context)
     }
 }
 
+/* What the state's tables will need is taken while the first messages come: whoever touches a page
+ * first waits for it, and that shall not be a message. */
+static void *touch_tables(void *context)
+{
+    pos_front *front = context;
+    const long pages = sysconf(_SC_PHYS_PAGES);
+    const long page_size = sysconf(_SC_PAGESIZE);
+    if (pages <= 0 || page_size <= 0) return NULL;
+    pos_engine_touch(front->engine, (uint64_t)pages * (uint64_t)page_size / TOUCHED_PARTS);
+    return NULL;
+}
+
 static pos_status start_thread(pos_front *front)
 {
     /* Signals are the front thread's business. */
@@ -71,6 +88,7 @@ static pos_status start_thread(pos_front *front)
     sigfillset(&all);
     if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return POS_SYSTEM;
     const int failed = pthread_create(&front->journal_thread, NULL, journal_loop, front);
+    front->has_touch = pthread_create(&front->touch_thread, NULL, touch_tables, front) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed != 0) return POS_SYSTEM;
     front->has_thread = true;
@@ -79,6 +97,8 @@ static pos_status start_thread(pos_front *front)
 
 static void stop_thread(pos_front *front)
 {
+    if (front->has_touch) (void)pthread_join(front->touch_thread, NULL);
+    front->has_touch = false;
     if (!front->has_thread) return;
     atomic_store(&front->is_ending, true);
     post(front->kick_event);
@@ -88,10 +108,31 @@ static void stop_thread(pos_front *front)
     atomic_store(&front->is_ending, false);
 }
 
+/*
+ * Gathering. A commit costs the same for one entry as for a hundred, and while a thousand terminals
+ * wait for answers a page of sixty is soon followed by another. So a page that holds less than its
+ * share of what was unanswered lately waits for more, a millisecond at most. One terminal alone, or
+ * ten, never wait: their share is less than one.
+ */
+static bool is_gathering(pos_front *front)
+{
+    const uint64_t unanswered = pos_engine_unanswered(front->engine);
+    if (unanswered > front->unanswered_peak) front->unanswered_peak = unanswered;
+    if (!pos_engine_is_staged(front->engine)) {
+        front->gather_ns = 0;
+        return false;
+    }
+    if (front->gather_ns == 0) front->gather_ns = front->now_ns;
+    if (front->drain_ns > 0 || front->now_ns - front->gather_ns >= GATHER_NS) return false;
+    const uint32_t staged = pos_engine_staged(front->engine);
+    return staged < GATHER_ENTRIES_MAX && staged * GATHER_PARTS < front->unanswered_peak;
+}
+
 /* Hands over what is staged; or asks for a sync where something committed is not yet durable. */
 static pos_status hand_over(pos_front *front)
 {
     if (front->is_writing) return POS_OK;
+    front->gather_ns = 0;
     bool is_turned = false;
     const pos_status status = pos_engine_turn_over(front->engine, &is_turned);
     if (status != POS_OK) return status;
@@ -272,7 +313,9 @@ static pos_status wait_for_journal(pos_front *front)
 static pos_status wait_for_events(pos_front *front)
 {
     struct epoll_event events[EVENTS_MAX];
-    const int count = epoll_wait(front->epoll, events, EVENTS_MAX, WAIT_MS);
+    const bool is_gathering = front->gather_ns > 0 && !front->is_writing;
+    const int count =
+        epoll_wait(front->epoll, events, EVENTS_MAX, is_gathering ? GATHER_MS : WAIT_MS);
     front->now_ns = pos_clock_monotonic_ns();
     if (count < 0) return errno == EINTR ? POS_OK : POS_SYSTEM;
     for (int index = 0; index < count; index++) {
@@ -299,10 +342,11 @@ static pos_status serve(pos_front *front)
         if (status == POS_OK) status = front_flush_arrivals(front);
         if (status != POS_OK) return status;
         send_replies(front);
-        status = hand_over(front);
+        if (!is_gathering(front)) status = hand_over(front);
         if (status != POS_OK) return status;
         if (front->now_ns - front->checked_ns >= CHECK_NS) {
             front->checked_ns = front->now_ns;
+            front->unanswered_peak -= front->unanswered_peak / 2; /* of the last seconds */
             connections_check_times(front);
         }
     }
