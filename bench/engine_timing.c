@@ -30,6 +30,7 @@
     } while (0)
 #define WAVES_MAX 8
 #define WAVE_MAX 1024U
+#define PAGES_MAX 64U /* of a run: the disk is waited for, though not timed */
 #define HEAP_EXPECTED 1024U
 #define FRAME_MAX 1024
 #define SIGN_ON_WAVE 256U
@@ -146,6 +147,7 @@ static void open_engine(const char *home, uint32_t entries)
     };
     memcpy(options.master_key, MASTER, sizeof MASTER);
     MUST(pos_engine_open(&options, &engine) == POS_OK);
+    pos_engine_touch(engine, UINT64_MAX); /* as the front does at its start */
     MUST(pos_spec_open(image[0], size[0], &spec) == POS_OK);
     for (int index = 0; index < 3; index++) free(image[index]);
 }
@@ -315,6 +317,7 @@ static void one_wave(uint32_t first, uint32_t count, figures *sum)
 typedef enum alone {
     ALONE_CUT,
     ALONE_PARSE,
+    ALONE_FACTS,
     ALONE_TOKENS,
     ALONE_IDENTIFY,
     ALONE_VERIFY,
@@ -325,7 +328,7 @@ typedef enum alone {
     ALONE_COUNT
 } alone;
 static const char *const ALONE_NAMES[ALONE_COUNT] = {
-    "cut", "parse", "tokens", "identify", "verify", "decide", "answer", "stage", "sign"};
+    "cut", "parse", "facts", "tokens", "identify", "verify", "decide", "answer", "stage", "sign"};
 
 static settle_work *works;
 static uint8_t *heaps; /* of a whole wave, one after the other */
@@ -388,6 +391,8 @@ static void one_wave_alone(uint32_t first, uint32_t count, int64_t *sum)
     sum[ALONE_CUT] += passed(&from);
     wave_parse(engine, count);
     sum[ALONE_PARSE] += passed(&from);
+    wave_read(engine, count);
+    sum[ALONE_FACTS] += passed(&from);
     wave_tokens(engine, count);
     sum[ALONE_TOKENS] += passed(&from);
     wave_identify(engine, count);
@@ -488,7 +493,10 @@ int main(int count, char **words)
     sign_on_all();
     for (int word = 4; word < count; word++) MUST((uint32_t)atoi(words[word]) <= WAVE_MAX);
     for (int round = 0; round < rounds; round++) {
-        for (int word = 4; word < count; word++) run((uint32_t)atoi(words[word]), total);
+        for (int word = 4; word < count; word++) {
+            const uint32_t wave = (uint32_t)atoi(words[word]);
+            run(wave, total < wave * PAGES_MAX ? total : wave * PAGES_MAX);
+        }
     }
     pos_engine_close(engine);
     return 0;

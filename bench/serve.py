@@ -4,10 +4,10 @@
 
 The same client (bench/closed_loop.c, one epoll thread) drives both, in turns: real chip sales of
 4,096 terminals with keys of their own and right MACs, each answered only after its commit. Loads
-are connections x messages in flight on each. The server (engine, front and journal thread) has one
-core, the client the other, the echo the server's. Of every reply the client looks at size, MTI,
-STAN and response, of one in a thousand at the MAC; afterwards the engine's counters must say that
-every one was approved and is durable.
+are connections x messages in flight on each. The client has one core, front thread and echo have
+the other; the journal's threads take what is left of both. Of every reply the client looks at size,
+MTI, STAN and response, of one in a thousand at the MAC; afterwards the engine's counters must say
+that every one was approved and is durable.
 
 SHARE (0 to 1, default 1) of each load's messages are sent: the tests run a small one. Figures go to
 build/bench/serve.json. Cost: a minute, all cores, 2 GB of disk, given back.
@@ -100,6 +100,14 @@ def echo(program: Path) -> Iterator[int]:
         process.stdout.close()
 
 
+def spread(server: Server) -> None:
+    """The front thread stays on its core; journal and other threads take what is left of both."""
+    assert server.process is not None
+    for task in Path(f"/proc/{server.process.pid}/task").iterdir():
+        if int(task.name) != server.process.pid:
+            os.sched_setaffinity(int(task.name), os.sched_getaffinity(0))
+
+
 def approved(server: Server) -> tuple[int, int, int]:
     """Approved, last durable sequence, pages."""
     counters = json.loads(server.ask("stat"))["counters"]
@@ -175,6 +183,7 @@ def main() -> None:
         )  # fmt: skip
         with on_cpu(SERVER_CPU):
             server = stack.enter_context(Server(shop))
+        spread(server)
         client = Client(closed_loop, home)
         client.order("sign", server.port)
         for connections, depth, count, bar in LOADS:
