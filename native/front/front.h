@@ -105,6 +105,7 @@ struct pos_front {
     size_t arrival_taken;
     bool is_held; /* the stage is full: nothing is read until the journal thread has written */
     uint64_t unanswered_peak; /* most messages unanswered at once, lately */
+    int64_t peak_ns;          /* when that was halved */
     int64_t gather_ns;        /* since when a page waits for more; 0: none does */
     uint32_t serial;
     int64_t now_ns; /* monotonic, of this round */

@@ -31,6 +31,7 @@
 #define TOUCHED_PARTS 16U /* tables up to so much of the machine's memory are taken at the start */
 #define GATHER_MS 1
 #define GATHER_NS (GATHER_MS * INT64_C(1000000))
+#define PEAK_NS (10 * GATHER_NS) /* in which the memory of a rush is halved */
 #define GATHER_ENTRIES_MAX 128U /* with so many a commit is worth its while */
 #define GATHER_PARTS 4U /* pages on their way: one fills, one is written, one waits, one is sent */
 #define CONNECTIONS_DEFAULT 4096U
@@ -117,6 +118,11 @@ static void stop_thread(pos_front *front)
 static bool is_gathering(pos_front *front)
 {
     const uint64_t unanswered = pos_engine_unanswered(front->engine);
+    /* Lately: within some tens of milliseconds, so that one who comes after a rush does not wait. */
+    if (front->now_ns - front->peak_ns >= PEAK_NS) {
+        front->unanswered_peak -= (front->unanswered_peak + 1) / 2;
+        front->peak_ns = front->now_ns;
+    }
     if (unanswered > front->unanswered_peak) front->unanswered_peak = unanswered;
     if (!pos_engine_is_staged(front->engine)) {
         front->gather_ns = 0;
@@ -346,7 +352,6 @@ static pos_status serve(pos_front *front)
         if (status != POS_OK) return status;
         if (front->now_ns - front->checked_ns >= CHECK_NS) {
             front->checked_ns = front->now_ns;
-            front->unanswered_peak -= front->unanswered_peak / 2; /* of the last seconds */
             connections_check_times(front);
         }
     }
