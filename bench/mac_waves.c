@@ -6,7 +6,8 @@
  *
  * 10,000 terminals have a key each; every run draws who sends. Theirs keeps key schedules (DES) and
  * contexts (CMAC, SM4, HMAC) of all terminals, made before the clock starts; ours has the keys alone.
- * Every MAC of ours is compared with theirs. POSENGINE_CPU chooses our path, as ever.
+ * Either side has a run twice and the second is timed: the messages are near, as they are when they
+ * have just been parsed. Every MAC of ours is compared with theirs. POSENGINE_CPU chooses our path, as ever.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED /* the fastest that it has for DES and CMAC */
 #include <openssl/cmac.h>
@@ -257,8 +258,8 @@ static void ask(const question *asked, size_t count, size_t runs, size_t message
     if (messages < count) messages = count;
     for (size_t run = 0; run < runs; run++) {
         draw_senders(asked, messages);
-        figures[1][run] = theirs_ns(asked, messages);
-        figures[0][run] = ours_ns(messages, count);
+        for (size_t turn = 0; turn < 2; turn++) figures[1][run] = theirs_ns(asked, messages);
+        for (size_t turn = 0; turn < 2; turn++) figures[0][run] = ours_ns(messages, count);
         for (size_t index = 0; index < messages; index++) {
             if (memcmp(jobs[index].mac, theirs[index], asked->mac_size) != 0) stop(asked->name);
         }
