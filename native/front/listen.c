@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "front/front.h"
+#include "measure/measure.h"
 
 #define BACKLOG 1024
 #define ADDRESS_SIZE_MAX 80
@@ -84,8 +85,8 @@ static pos_status listen_one(pos_front *front, char *text)
     front->listeners[index] = fd;
     front->ports[index] = port_of(fd);
     if (watch(front, fd, EPOLLIN, TAG_LISTENER, (uint32_t)index) != 0) return POS_SYSTEM;
-    pos_engine_log(front->engine, "info", "listening", "host=%s port=%u", host,
-                   front->ports[index]);
+    pos_engine_log(front->engine, "info", "listening", "host=%s port=%u cpu=%s", host,
+                   front->ports[index], pos_cpu_path_name(pos_cpu_path_now()));
     return POS_OK;
 }
 

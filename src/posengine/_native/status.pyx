@@ -27,6 +27,21 @@ def statuses() -> list:
     ]
 
 
+def cpu_path() -> str:
+    """The path that this process takes: ``portable``, ``sse42``, ``avx2`` or ``avx512``."""
+    return pos_cpu_path_name(pos_cpu_path_now()).decode()
+
+
+def cpu_path_best() -> str:
+    """The highest path that processor and system have."""
+    return pos_cpu_path_name(pos_cpu_path_best()).decode()
+
+
+def cpu_asked_is_met() -> bool:
+    """False where POSENGINE_CPU names no path, or one that this machine has not."""
+    return pos_cpu_asked_is_met()
+
+
 def version() -> str:
     """The core's version, as ``"0.1.0"``."""
     return pos_version().decode()

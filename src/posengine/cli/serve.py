@@ -60,9 +60,11 @@ def serve(
 
 def _supervise(config: Path) -> int:
     from posengine.engine.configuration import read_configuration
+    from posengine.engine.processor import processor_path
     from posengine.engine.supervisor import Supervisor, engine_command
     from posengine.keys import load_master_key
 
+    processor_path()
     configuration = read_configuration(config)
     load_master_key(configuration.master_key)  # wrong use ends here, not five times in the child
     supervisor = Supervisor(
@@ -85,6 +87,7 @@ def _tell(line: str) -> None:
 def _check(config: Path) -> None:
     from posengine.engine.configuration import read_configuration
     from posengine.engine.images import compile_images
+    from posengine.engine.processor import processor_path
     from posengine.keys import load_master_key
 
     configuration = read_configuration(config)
@@ -92,7 +95,7 @@ def _check(config: Path) -> None:
     images = compile_images(configuration)
     print(
         f"{config}: fine: spec {len(images.spec)} bytes, roster {len(images.roster)}, "
-        f"policy {len(images.policy)}, downloads {len(images.downloads)}"
+        f"policy {len(images.policy)}, downloads {len(images.downloads)}, cpu {processor_path()}"
     )
 
 

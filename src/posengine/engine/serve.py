@@ -18,6 +18,7 @@ from posengine._native.engine import Front
 from posengine.engine.configuration import Configuration, read_configuration
 from posengine.engine.engine import Engine
 from posengine.engine.images import Images, compile_images
+from posengine.engine.processor import processor_path
 from posengine.engine.supervisor import PASSED_ON
 from posengine.errors import EngineStopped, PosError
 from posengine.keys import load_master_key
@@ -70,7 +71,8 @@ def serve(configuration: Configuration, *, told: Callable[[Front], None] | None 
         told: called with the listening front before it runs.
 
     Raises:
-        PosError: the files, the keys, the journal or an address do not allow a start.
+        PosError: the files, the keys, the journal, an address or POSENGINE_CPU do not allow a
+            start.
         JournalInDoubt: a commit failed; nothing of it was answered.
     """
     if not configuration.core_dumps:
@@ -81,6 +83,7 @@ def serve(configuration: Configuration, *, told: Callable[[Front], None] | None 
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors_max, descriptors_max))
     # Signals wait until the front takes them: a thread that is born later must not be hit by one.
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+    processor_path()  # an unmet wish stops the start; the path stands in the line "listening"
     master_key = load_master_key(configuration.master_key)
     images = compile_images(configuration)
     wanted = threading.Event()
