@@ -39,7 +39,7 @@
 #define STEPS_MAX 250000
 #define PLACES_MAX 20000
 
-enum { TRACE_FAILED = 3, MISUSED = 2 };
+enum { MISUSED = 2, TRACE_FAILED = 3, TRACE_TOO_LONG = 4 };
 
 static struct {
     uint8_t keys[JOBS_MAX][32];
@@ -241,7 +241,7 @@ static size_t trace(pid_t child, step *into)
         if ((word & 0xff) == 0xcc) return count;
         if (!go_on(child, PTRACE_SINGLESTEP)) exit(TRACE_FAILED);
     }
-    exit(TRACE_FAILED);
+    exit(TRACE_TOO_LONG);
 }
 
 static unsigned apart(const step *left, const step *right)
