@@ -8,6 +8,7 @@
  *   answer.c    values by role              reply.c    cohorts: fill, sign, frame, release
  *   sign_on.c   working keys                download.c what terminals fetch
  *   alarm.c     counts, logs, alarms        open.c     images, recovery, reload
+ *   restore.c   the state: snapshot, fold
  */
 #ifndef POS_ENGINE_INSIDE_H
 #define POS_ENGINE_INSIDE_H
@@ -207,6 +208,7 @@ struct pos_engine {
     pos_journal *journal;
     pos_state *state;
     /* settings */
+    char *state_path; /* of the snapshot */
     uint32_t wave_frames_max;
     uint32_t cohort_entries_max;
     size_t cohort_arena_max;
@@ -354,6 +356,23 @@ void downloads_close(pos_download_table *table);
 /* The value of field 62 for a download; 0 where the answer carries none. */
 uint32_t downloads_answer(const pos_download_table *table, uint16_t code, const uint8_t *asked,
                           size_t asked_size, uint8_t value_out[DOWNLOAD_VALUE_MAX]);
+
+/* restore.c */
+typedef struct restored {
+    uint64_t sequence; /* of the snapshot; 0: none was used */
+    uint64_t folded;   /* entries after it */
+    int64_t load_ns;
+    int64_t fold_ns;
+    const char *words; /* why the snapshot that is there was not used; NULL */
+} restored;
+/* Fails: as the journal and the state do; a snapshot that does not fit is no failure. */
+pos_status restore_state(pos_journal *journal, const pos_state_options *limits, const char *path,
+                         pos_state **state_out, restored *told_out);
+/* Out of the way of the next start, for people to look at. */
+void restore_put_aside(const char *path);
+/* Fails: ENTRY_FORM where the state is not at the end of a durable page. */
+pos_status restore_save(pos_journal *journal, const pos_state *state, const char *path,
+                        bool is_gentle);
 
 /* alarm.c */
 void refuse(pos_engine *engine, pos_slot *slot);

@@ -5,12 +5,13 @@
  *   1. images     spec, roster, policy, downloads: checked whole before anything is touched
  *   2. keys       derived from the master key; the key store opens or the start fails
  *   3. journal    opened, recovered: what was staged and not durable was never answered
- *   4. fold       every entry, in order; operators' locks and sign-ons are noted on the way
+ *   4. state      from its snapshot and the entries after it, or all entries: restore.c
  *   5. check      the key store's check values against those of the last sign-ons
  */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/inside.h"
 
@@ -20,6 +21,7 @@
 #define RECORD_SIZE_EXPECTED 128U /* of the state's tables, with their indexes */
 #define BAD_MACS_DEFAULT 5U
 #define LOCK_S_DEFAULT 900U
+#define SAVED_AFTER_ENTRIES 100000U /* below it the fold is as quick as a snapshot */
 #define PAGE_SIZE_MIN 65536U /* below it one large entry would find no room in an empty page */
 
 /* ---- images, whole or not at all ------------------------------------------------------------------ */
@@ -137,43 +139,7 @@ static void tell_journal(pos_engine *engine)
     pos_journal_decided_under(engine->journal, &under);
 }
 
-/* ---- the fold --------------------------------------------------------------------------------------- */
-
-/* What the engine itself remembers of an entry; `sign_ons` has one sequence a terminal. */
-static void recall_entry(pos_engine *engine, const pos_entry *entry, uint64_t *sign_ons)
-{
-    const pos_terminal *terminal = pos_roster_find(engine->roster, entry->tid);
-    if (terminal == NULL) return;
-    const size_t index = (size_t)(terminal - pos_roster_at(engine->roster, 0));
-    if (entry->kind == POS_KIND_ADMINISTRATION) {
-        if (pos_equal(entry->reason, "LK", 2)) engine->watches[index].is_locked = true;
-        if (pos_equal(entry->reason, "UL", 2)) engine->watches[index].is_locked = false;
-    }
-    if ((entry->flags & POS_FLAG_KEYS_MADE) != 0) sign_ons[index] = entry->sequence;
-}
-
-static pos_status fold(pos_engine *engine, uint64_t *sign_ons)
-{
-    uint64_t next = 1;
-    for (;;) {
-        pos_page page;
-        pos_status status = pos_journal_page(engine->journal, next, &page);
-        if (status == POS_JOURNAL_END) return POS_OK;
-        if (status != POS_OK) return status;
-        for (uint32_t index = 0; index < page.count; index++) {
-            pos_entry entry;
-            status = pos_page_entry(&page, index, &entry);
-            if (status != POS_OK) return status;
-            if (entry.sequence < next) continue;
-            status = pos_state_apply(engine->state, &entry);
-            if (status != POS_OK) return status;
-            recall_entry(engine, &entry, sign_ons);
-            engine->sequence = entry.sequence;
-            engine->counts.recovered_entries++;
-        }
-        next = page.first_sequence + page.count;
-    }
-}
+/* ---- the state --------------------------------------------------------------------------------------- */
 
 /* Field 62 of a kept sign-on answer, if the template has one. */
 static pos_slice kept_block(const pos_engine *engine, const pos_entry *entry)
@@ -193,38 +159,60 @@ static pos_slice kept_block(const pos_engine *engine, const pos_entry *entry)
 
 /* The fleet is not signed off for a difference: a terminal whose keys are truly lost hears A0 and
  * signs on. But a key store that was exchanged must not go unseen. */
-static void check_keys(pos_engine *engine, const uint64_t *sign_ons)
+static void check_keys(pos_engine *engine)
 {
     if (!keyring_has_place(engine)) return;
     for (size_t index = 0; index < pos_roster_count(engine->roster); index++) {
-        pos_entry entry;
-        if (sign_ons[index] == 0) continue;
-        if (pos_journal_entry(engine->journal, sign_ons[index], &entry) != POS_OK) continue;
         const pos_terminal *terminal = pos_roster_at(engine->roster, index);
+        const uint64_t sign_on = pos_state_keys_made_by(engine->state, terminal->tid);
+        pos_entry entry;
+        if (sign_on == 0) continue;
+        if (pos_journal_entry(engine->journal, sign_on, &entry) != POS_OK) continue;
         const pos_slice kept = kept_block(engine, &entry);
         if (kept.size > 0 && keyring_fits(engine, terminal, kept.data, kept.size)) continue;
         engine->counts.keys_unmatched++;
         pos_engine_log(engine, "error", "keys_unmatched", "tid=%.8s sign_on=%llu", terminal->tid,
-                       (unsigned long long)sign_ons[index]);
+                       (unsigned long long)sign_on);
     }
 }
 
-static pos_status recover(pos_engine *engine)
+/* Operators' locks are state; the guard asks the watches. */
+static void take_locks(pos_engine *engine)
 {
-    const size_t count = pos_roster_count(engine->roster);
-    uint64_t *sign_ons = calloc(count + 1, sizeof sign_ons[0]);
-    if (sign_ons == NULL) return POS_MEMORY;
-    const int64_t began_ns = pos_clock_monotonic_ns();
-    const pos_status status = fold(engine, sign_ons);
-    if (status == POS_OK) {
-        check_keys(engine, sign_ons);
-        pos_engine_log(engine, "info", "recovered", "entries=%llu sequence=%llu ms=%lld",
-                       (unsigned long long)engine->counts.recovered_entries,
-                       (unsigned long long)engine->sequence,
-                       (long long)((pos_clock_monotonic_ns() - began_ns) / 1000000));
+    for (size_t index = 0; index < pos_roster_count(engine->roster); index++) {
+        engine->watches[index].is_locked =
+            pos_state_is_locked(engine->state, pos_roster_at(engine->roster, index)->tid);
     }
-    free(sign_ons);
-    return status;
+}
+
+static pos_status recover(pos_engine *engine, const pos_engine_options *options)
+{
+    const pos_state_options limits = {.terminals_max = options->terminals_max,
+                                      .postings_max = options->postings_max,
+                                      .repeats_max = options->repeats_max,
+                                      .repeat_window_h = options->repeat_window_h};
+    restored told;
+    const pos_status status =
+        restore_state(engine->journal, &limits, engine->state_path, &engine->state, &told);
+    if (status != POS_OK) return status;
+    if (told.words != NULL) {
+        restore_put_aside(engine->state_path);
+        pos_engine_log(engine, "error", "saved_state_put_aside", "path=\"%s\" words=\"%s\"",
+                       engine->state_path, told.words);
+    }
+    engine->sequence = pos_state_sequence(engine->state);
+    engine->counts.recovered_entries = told.folded;
+    engine->counts.snapshot_sequence = told.sequence;
+    take_locks(engine);
+    const int64_t began_ns = pos_clock_monotonic_ns();
+    check_keys(engine);
+    pos_engine_log(engine, "info", "recovered",
+                   "entries=%llu sequence=%llu snapshot=%llu load_ms=%lld fold_ms=%lld keys_ms=%lld",
+                   (unsigned long long)told.folded, (unsigned long long)engine->sequence,
+                   (unsigned long long)told.sequence, (long long)(told.load_ns / 1000000),
+                   (long long)(told.fold_ns / 1000000),
+                   (long long)((pos_clock_monotonic_ns() - began_ns) / 1000000));
+    return POS_OK;
 }
 
 /* ---- open and close ------------------------------------------------------------------------------------ */
@@ -302,6 +290,19 @@ static pos_status open_keyring(pos_engine *engine, const pos_engine_options *opt
     return keyring_open(engine, path);
 }
 
+/* "<journal>.state" where nothing else is said. */
+static pos_status name_snapshot(pos_engine *engine, const pos_engine_options *options)
+{
+    char path[4096];
+    const bool is_named = options->state_path != NULL;
+    const int size = snprintf(path, sizeof path, "%s%s",
+                              is_named ? options->state_path : options->journal_path,
+                              is_named ? "" : ".state");
+    if (size < 0 || size >= (int)sizeof path) return POS_ARGUMENT;
+    engine->state_path = strdup(path);
+    return engine->state_path != NULL ? POS_OK : POS_MEMORY;
+}
+
 /* What recovery found, or why the journal is refused, is for the operator to read. */
 static pos_status open_journal(pos_engine *engine, const pos_engine_options *options)
 {
@@ -330,15 +331,11 @@ static pos_status open_parts(pos_engine *engine, const pos_engine_options *optio
     if (engine->downloads == NULL) status = downloads_open(NULL, 0, &engine->downloads);
     if (status == POS_OK) status = make_memory(engine);
     if (status == POS_OK) status = open_keyring(engine, options);
-    const pos_state_options limits = {.terminals_max = options->terminals_max,
-                                      .postings_max = options->postings_max,
-                                      .repeats_max = options->repeats_max,
-                                      .repeat_window_h = options->repeat_window_h};
-    if (status == POS_OK) status = pos_state_create(&limits, &engine->state);
+    if (status == POS_OK) status = name_snapshot(engine, options);
     if (status == POS_OK) status = open_journal(engine, options);
     if (status != POS_OK) return status;
     tell_journal(engine);
-    return recover(engine);
+    return recover(engine, options);
 }
 
 static bool is_acceptable(const pos_engine_options *options)
@@ -379,10 +376,32 @@ static void free_cohort(const pos_engine *engine, pos_cohort *cohort)
     free(cohort->pendings);
 }
 
+/* A clean end leaves a snapshot where the next start would have much to fold: of what is durable only,
+ * so not where something was staged and never committed. What fails costs the next start its time. */
+static void save_state(pos_engine *engine)
+{
+    pos_journal_facts facts;
+    if (engine->journal == NULL || atomic_load(&engine->is_in_doubt)) return;
+    pos_journal_facts_read(engine->journal, &facts);
+    if (facts.is_in_doubt || facts.durable_sequence != pos_state_sequence(engine->state)) return;
+    pos_saved saved = {.sequence = 0};
+    (void)pos_state_saved_read(engine->state_path, &saved); /* another process may have made one */
+    if (facts.durable_sequence < saved.sequence + SAVED_AFTER_ENTRIES) return;
+    const int64_t began_ns = pos_clock_monotonic_ns();
+    const pos_status status =
+        restore_save(engine->journal, engine->state, engine->state_path, false);
+    pos_engine_log(engine, status == POS_OK ? "info" : "error", "state_saved",
+                   "status=%s sequence=%llu ms=%lld", pos_status_name(status),
+                   (unsigned long long)facts.durable_sequence,
+                   (long long)((pos_clock_monotonic_ns() - began_ns) / 1000000));
+}
+
 void pos_engine_close(pos_engine *engine)
 {
     if (engine == NULL) return;
+    if (engine->state != NULL) save_state(engine);
     if (engine->journal != NULL) pos_journal_close(engine->journal);
+    free(engine->state_path);
     if (engine->state != NULL) pos_state_destroy(engine->state);
     keyring_close(engine);
     loaded images = {engine->spec,   engine->recipes,   engine->plans,  engine->roster,

@@ -19,3 +19,9 @@ int64_t pos_clock_monotonic_ns(void)
 {
     return nanoseconds_of(CLOCK_MONOTONIC);
 }
+
+void pos_clock_rest(int64_t rest_ns)
+{
+    const struct timespec rest = {.tv_sec = rest_ns / 1000000000, .tv_nsec = rest_ns % 1000000000};
+    (void)nanosleep(&rest, NULL);
+}

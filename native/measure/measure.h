@@ -2,4 +2,6 @@
 #ifndef POS_MEASURE_ROOM_H
 #define POS_MEASURE_ROOM_H
 #include "posengine/measure.h"
+
+void pos_clock_rest(int64_t rest_ns); /* sleeps so long, or until a signal comes */
 #endif

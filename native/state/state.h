@@ -199,6 +199,35 @@ typedef struct pos_state_counts {
 } pos_state_counts;
 void pos_state_counts_read(const pos_state *state, pos_state_counts *counts_out);
 
+/* ---- snapshots: the tables as a file (snapshot.h has its form) ----------------------------------- */
+/* What a snapshot is of. `first_sequence` is the first that the journal kept when it was taken, the
+ * digest that of the page that ends with `sequence`. */
+typedef struct pos_saved {
+    uint64_t sequence;
+    uint64_t first_sequence;
+    uint8_t journal_id[16];
+    uint8_t page_digest[32];
+    int64_t at_ns; /* UTC */
+    uint64_t size; /* of the file; set where one was read */
+} pos_saved;
+
+/*
+ * Writes the state to `path`, whole or not at all: an older snapshot stays until the new one is on disk.
+ * `is_gentle` leaves half of the disk's time to others. Fails: ARGUMENT, MEMORY, SYSTEM.
+ */
+pos_status pos_state_save(const pos_state *state, const pos_saved *saved, const char *path,
+                          bool is_gentle);
+/* What the snapshot at `path` says it is of; its sums are not checked yet.
+ * Fails: ENTRY_ABSENT (there is none), IMAGE_FORM (damaged, or of another build), SYSTEM. */
+pos_status pos_state_saved_read(const char *path, pos_saved *saved_out);
+/*
+ * The state that was saved at `path`, every byte of it summed: as the fold of all entries up to
+ * `expected->sequence` under `options`. What it cannot know, whether that page is the journal's, is the
+ * caller's to check before. Fails: as above; IMAGE_LIMIT (other windows, or tables too small now), MEMORY.
+ */
+pos_status pos_state_load(const pos_state_options *options, const char *path,
+                          const pos_saved *expected, pos_state **state_out);
+
 /* A digest of everything above, equal for equal states whatever the limits: what restart tests and
  * oracles compare. It finds differences; it is no defence against forgery. */
 void pos_state_digest(const pos_state *state, uint8_t digest_out[16]);

@@ -53,6 +53,7 @@ typedef struct pos_question {
 typedef struct pos_engine_options {
     const char *journal_path;
     const char *keystore_path; /* the enciphered working keys; NULL: beside the journal */
+    const char *state_path; /* the state's snapshot; NULL: "<journal_path>.state" */
     pos_journal_options journal;
     pos_bytes spec;   /* images, copied */
     pos_bytes roster;
@@ -81,8 +82,36 @@ typedef struct pos_engine_options {
 /* Opens or makes the journal, folds it into the state, and is ready.
  * Fails as the journal, the images and the keys do. */
 POS_API pos_status pos_engine_open(const pos_engine_options *options, pos_engine **engine_out);
-/* Commits nothing: what was staged and not committed was never answered. NULL is fine. */
+/* Commits nothing: what was staged and not committed was never answered. Where much has come since the
+ * last snapshot of the state, a new one is written. NULL is fine. */
 POS_API void pos_engine_close(pos_engine *engine);
+
+/* ---- snapshots of the state, beside a running engine ---------------------------------------------- */
+/* In a process of its own: it reads the journal and never touches the engine. Limits and window as the
+ * engine's, or the engine will not use what was made. */
+typedef struct pos_saver_options {
+    const char *journal_path;
+    const char *state_path;
+    uint32_t terminals_max;
+    uint32_t postings_max;
+    uint32_t repeats_max;
+    uint32_t repeat_window_h;
+    uint64_t entries_min; /* durable since the newest snapshot; with fewer nothing is made */
+    bool is_gentle;       /* leave half of the disk's time to others */
+} pos_saver_options;
+typedef struct pos_saved_state {
+    bool is_new;
+    uint64_t sequence; /* of its last entry; 0: there is no snapshot */
+    uint64_t folded;   /* entries since the one before */
+    uint64_t size;
+    int64_t at_ns;
+    uint8_t journal_id[16];
+} pos_saved_state;
+/* Fails: as reading the journal does; STATE_FULL, MEMORY, SYSTEM. The older snapshot stays then. */
+POS_API pos_status pos_engine_save_state(const pos_saver_options *options,
+                                         pos_saved_state *saved_out);
+/* What the snapshot at `path` says of itself. Fails: ENTRY_ABSENT, IMAGE_FORM, SYSTEM. */
+POS_API pos_status pos_engine_saved_state(const char *path, pos_saved_state *saved_out);
 
 /* One whole frame with its length header, from connection `line`. `now_ns` is UTC.
  * Fails: STAGE_FULL (commit first), FRAME_* (close the line), JOURNAL_IN_DOUBT, ENGINE_STOPPED.

@@ -14,6 +14,7 @@ class Core:
         downloads: bytes,
         journal_path: bytes,
         keystore_path: bytes,
+        state_path: bytes,
         master_key: bytes,
         settings: dict[str, int | str],
         log: Callable[[str], None] | str | None,

@@ -65,6 +65,7 @@ cdef class Core:
         bytes downloads not None,
         bytes journal_path not None,
         bytes keystore_path not None,
+        bytes state_path not None,
         bytes master_key not None,
         dict settings not None,
         log,
@@ -76,6 +77,7 @@ cdef class Core:
             spec, roster, policy, downloads: images; copied.
             journal_path: directory of the journal.
             keystore_path: file of the working keys.
+            state_path: file of the state's snapshot.
             master_key: 32 bytes; copied into derived keys, not kept.
             settings: the numbers of pos_engine_options and pos_journal_options by name.
             log: a function of one line, ``"stderr"``, or None.
@@ -91,6 +93,7 @@ cdef class Core:
         memset(&options, 0, sizeof(options))
         options.journal_path = journal_path
         options.keystore_path = keystore_path
+        options.state_path = state_path
         options.spec = bytes_of(spec)
         options.roster = bytes_of(roster)
         options.policy = bytes_of(policy)

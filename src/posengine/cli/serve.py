@@ -29,6 +29,12 @@ def serve(
     alone: Annotated[
         bool, typer.Option("--alone", help="without a supervisor: systemd or another restarts it")
     ] = False,
+    save_state: Annotated[
+        bool,
+        typer.Option(
+            "--save-state", help="write the state's snapshot, beside a running engine, and end"
+        ),
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="compile every file, say what is wrong, and end")
     ] = False,
@@ -45,6 +51,8 @@ def serve(
         _init(init)
     elif check:
         _check(config)
+    elif save_state:
+        _save_state(config)
     elif alone:
         # Threads of libraries that are imported later inherit this: only the front takes signals.
         signal.pthread_sigmask(
@@ -61,6 +69,7 @@ def serve(
 def _supervise(config: Path) -> int:
     from posengine.engine.configuration import read_configuration
     from posengine.engine.processor import processor_path
+    from posengine.engine.saver import saver_command
     from posengine.engine.supervisor import Supervisor, engine_command
     from posengine.keys import load_master_key
 
@@ -73,6 +82,8 @@ def _supervise(config: Path) -> int:
         clock=time.monotonic,
         sleep=time.sleep,
         tell=_tell,
+        saver=saver_command(str(config)) if configuration.saving.every_s > 0 else (),
+        saver_every_s=configuration.saving.every_s,
     )
     return supervisor.run()
 
@@ -97,6 +108,20 @@ def _check(config: Path) -> None:
         f"{config}: fine: spec {len(images.spec)} bytes, roster {len(images.roster)}, "
         f"policy {len(images.policy)}, downloads {len(images.downloads)}, cpu {processor_path()}"
     )
+
+
+def _save_state(config: Path) -> None:
+    from posengine.engine.configuration import read_configuration
+    from posengine.engine.saver import give_way, save
+
+    give_way()
+    configuration = read_configuration(config)
+    made = save(configuration, entries_min=configuration.saving.entries_min)
+    if made.is_new:
+        _tell(
+            f"level=info event=state_saved sequence={made.sequence} folded={made.folded} "
+            f"size={made.size}"
+        )
 
 
 def _init(directory: Path) -> None:

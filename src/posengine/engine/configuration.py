@@ -27,6 +27,16 @@ class Restarts:
 
 
 @dataclass(frozen=True, slots=True)
+class Saving:
+    """How often the supervisor has a snapshot of the state made."""
+
+    every_s: float
+    """0: never."""
+    entries_min: int
+    """With fewer entries since the newest one nothing is made."""
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """One engine: its images, its journal, its sockets and its limits."""
 
@@ -51,6 +61,7 @@ class Configuration:
     front: dict[str, int]
     """The same of ``pos_front_options``."""
     restarts: Restarts
+    saving: Saving
 
 
 _ENGINE_LIMITS = {
@@ -92,6 +103,7 @@ def read_configuration(file: str | Path) -> Configuration:
     front = top.table("front")
     limits = top.table("limits")
     restarts = top.table("restarts")
+    saving = top.table("state")
     configuration = Configuration(
         file=Path(file),
         spec=_spec_of(engine),
@@ -109,8 +121,12 @@ def read_configuration(file: str | Path) -> Configuration:
         engine={**_numbers(limits, _ENGINE_LIMITS), **_journal_of(journal)},
         front=_numbers(front, _FRONT_LIMITS),
         restarts=_restarts_of(restarts),
+        saving=Saving(
+            every_s=saving.seconds("save_every_s", 60.0, most=86_400),
+            entries_min=saving.number("save_entries_min", 100_000, least=1, most=2**40),
+        ),
     )
-    for table in (engine, journal, front, limits, restarts, top):
+    for table in (engine, journal, front, limits, restarts, saving, top):
         table.finish()
     if not configuration.listen:
         raise front.fault("listen", "an engine that serves needs an address")

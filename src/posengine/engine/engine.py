@@ -60,6 +60,11 @@ class Stage:
     sum: int
 
 
+def state_path_of(journal: Path) -> Path:
+    """The snapshot of the state lies beside the journal."""
+    return journal.with_name(journal.name + ".state")
+
+
 class Engine:
     """An open journal with the rules that decide. A context manager."""
 
@@ -104,6 +109,7 @@ class Engine:
             downloads=downloads,
             journal_path=bytes(path),
             keystore_path=bytes(store),
+            state_path=bytes(state_path_of(path)),
             master_key=master_key,
             settings=dict(settings or {}),
             log=log,

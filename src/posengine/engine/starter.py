@@ -58,6 +58,10 @@ control = "control.sock"      # posengine stat asks here
 # delay_s_max = 10.0
 # quick_s = 5.0                 # a failure sooner than this after the start is quick
 # quick_max = 5                 # so many quick ones in a row: give up
+
+[state]                       # its snapshot, so that a start need not fold the whole journal
+# save_every_s = 60             # the supervisor has one made so often; 0: a clean end alone does
+# save_entries_min = 100000     # not for fewer entries than these
 """
 
 ROSTER = """\

@@ -6,6 +6,8 @@
            ended otherwise: again, after a delay that doubles while the ends come quickly;
            after ``quick_max`` quick ends in a row: give up, with the engine's own exit code
 
+    supervisor ── spawn, every so often ──▶ saver     a snapshot of the state, from the journal
+
 A failed commit ends the engine by law: its outcome is unknown, and only opening the journal anew
 tells what is on disk. The supervisor holds no state that a restart could lose.
 """
@@ -33,7 +35,11 @@ class Supervisor:
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     tell: Callable[[str], None]
+    saver: Sequence[str] = ()
+    """The command that makes a snapshot; empty: none is made."""
+    saver_every_s: float = 60.0
     _child: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _saver: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _is_ending: bool = field(default=False, init=False)
 
     def run(self) -> int:
@@ -79,9 +85,24 @@ class Supervisor:
     def _run_once(self) -> int:
         self._child = subprocess.Popen(self.command)
         self.tell(f"level=info event=engine_started pid={self._child.pid}")
-        code = self._child.wait()
+        code = self._wait(self._child)
         self._child = None
         return code if code >= 0 else 128 - code
+
+    def _wait(self, child: subprocess.Popen[bytes]) -> int:
+        """The engine's end; meanwhile snapshots, one at a time."""
+        if not self.saver:
+            return child.wait()
+        while True:
+            try:
+                return child.wait(timeout=self.saver_every_s)
+            except subprocess.TimeoutExpired:
+                self._save()
+
+    def _save(self) -> None:
+        """A snapshot that fails costs the next start its time and nothing else; the log says so."""
+        if self._saver is None or self._saver.poll() is not None:
+            self._saver = subprocess.Popen(self.saver)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -89,6 +110,8 @@ class Supervisor:
             self._is_ending = True
         if self._child is not None and self._child.poll() is None:
             self._child.send_signal(number)
+        if self._is_ending and self._saver is not None and self._saver.poll() is None:
+            self._saver.terminate()  # the engine writes one itself when it ends
 
 
 def engine_command(configuration_file: str) -> list[str]:
