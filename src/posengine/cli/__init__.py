@@ -10,9 +10,6 @@ from __future__ import annotations
 import importlib
 import sys
 
-from rich.console import Console
-from rich.table import Table
-
 from posengine import __version__
 from posengine.errors import PosError
 from posengine.settings import SettingsError
@@ -38,6 +35,9 @@ VERBS: dict[str, tuple[str, str]] = {
 
 
 def _usage() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console()
     console.print("[bold]posengine[/] VERB ...   posengine VERB --help")
     console.print("A durable, replayable transaction engine. 面向收单机构的交易引擎\n")
@@ -46,6 +46,11 @@ def _usage() -> None:
         table.add_row(f"[bold]{verb}[/]", line)
     console.print(table)
     console.print("\nBegin with: [bold]posengine demo[/]")
+
+
+def is_plain_start(words: list[str]) -> bool:
+    """``--config FILE --alone`` and nothing else: any other way of saying it goes the usual way."""
+    return len(words) == 3 and words[0] in {"--config", "-c"} and words[2] == "--alone"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -60,8 +65,12 @@ def main(arguments: list[str] | None = None) -> None:
     if words[0] not in VERBS:
         print(f"posengine: no verb {words[0]!r}; see posengine --help", file=sys.stderr)
         sys.exit(2)
-    module = importlib.import_module(f"posengine.cli.{VERBS[words[0]][0]}")
     try:
+        if words[0] == "serve" and is_plain_start(words[1:]):
+            # What a supervisor or systemd runs: it waits for no library that reads options.
+            importlib.import_module("posengine.cli.alone").run(words[2])
+            return
+        module = importlib.import_module(f"posengine.cli.{VERBS[words[0]][0]}")
         module.app(args=words[1:], prog_name=f"posengine {words[0]}")
     except PosError as error:
         print(f"posengine: {error}", file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from pathlib import Path
@@ -54,14 +53,9 @@ def serve(
     elif save_state:
         _save_state(config)
     elif alone:
-        # Threads of libraries that are imported later inherit this: only the front takes signals.
-        signal.pthread_sigmask(
-            signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        )
-        from posengine.engine.configuration import read_configuration
-        from posengine.engine.serve import serve as run
+        from posengine.cli.alone import run
 
-        run(read_configuration(config))
+        run(config)
     else:
         sys.exit(_supervise(config))
 

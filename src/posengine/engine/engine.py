@@ -14,11 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from posengine._native.engine import Core, Front, utc_ns
-from posengine.engine.questions import Decide, over_memory
 from posengine.errors import BY_STATUS, JournalInDoubt
+
+if TYPE_CHECKING:
+    from posengine.engine.questions import Decide
 
 
 class Compiled(Protocol):
@@ -58,6 +60,13 @@ class Stage:
     p99: int
     max: int
     sum: int
+
+
+def _over_memory(decide: Decide) -> Callable[[memoryview], None]:
+    # Here and not above: an engine that decides alone needs no NumPy.
+    from posengine.engine.questions import over_memory
+
+    return over_memory(decide)
 
 
 def state_path_of(journal: Path) -> Path:
@@ -113,7 +122,7 @@ class Engine:
             master_key=master_key,
             settings=dict(settings or {}),
             log=log,
-            decide=None if decide is None else over_memory(decide),
+            decide=None if decide is None else _over_memory(decide),
         )
         self._ready: list[Reply] = []
         self._is_open = True

@@ -9,12 +9,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from posengine.codec import Spec
 from posengine.engine.configuration import Configuration
-from posengine.engine.downloads import compile_downloads
-from posengine.keys import KeyFile
-from posengine.roster import Policy, Roster, SealedKey
+
+if TYPE_CHECKING:
+    from posengine.roster import SealedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,11 @@ def compile_images(configuration: Configuration) -> Images:
     Raises:
         PosError: naming file, place and rule.
     """
+    # Here and not above: a start that has kept its images needs none of these rooms.
+    from posengine.codec import Spec
+    from posengine.engine.downloads import compile_downloads
+    from posengine.roster import Policy, Roster
+
     policy = Policy.load(configuration.policy)
     return Images(
         spec=Spec.load(configuration.spec, configuration.spec_settings).image,
@@ -48,5 +53,8 @@ def compile_images(configuration: Configuration) -> Images:
 
 def _keys(configuration: Configuration) -> dict[tuple[str, str], SealedKey]:
     """The sealed master keys; a key file that is not there yet holds none."""
+    from posengine.keys import KeyFile
+    from posengine.roster import SealedKey
+
     file = KeyFile.load(configuration.key_file, must_exist=False)
     return {(record.tid, record.mid): SealedKey(record.sealed, record.kcv) for record in file}

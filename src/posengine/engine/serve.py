@@ -20,6 +20,9 @@ from posengine.engine.engine import Engine
 from posengine.engine.images import Images, compile_images
 from posengine.engine.processor import processor_path
 from posengine.engine.supervisor import PASSED_ON
+from posengine.engine.images import Images
+from posengine.engine.kept import compile_and_keep, images_of
+from posengine.engine.signals import PASSED_ON
 from posengine.errors import EngineStopped, PosError
 from posengine.keys import load_master_key
 
@@ -85,7 +88,7 @@ def serve(configuration: Configuration, *, told: Callable[[Front], None] | None 
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     processor_path()  # an unmet wish stops the start; the path stands in the line "listening"
     master_key = load_master_key(configuration.master_key)
-    images = compile_images(configuration)
+    images = images_of(configuration)
     wanted = threading.Event()
     with Engine(
         images.spec,
@@ -122,7 +125,7 @@ def _run(
     told: Callable[[Front], None] | None,
 ) -> None:
     def again() -> Images:
-        return compile_images(read_configuration(configuration.file))
+        return compile_and_keep(read_configuration(configuration.file))
 
     reloader = Reloader(front, again, wanted)
     thread = threading.Thread(target=reloader.run, name="reload", daemon=True)

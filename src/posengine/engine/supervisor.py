@@ -22,8 +22,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from posengine.engine.configuration import Restarts
-
-PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+from posengine.engine.signals import PASSED_ON
 
 
 @dataclass(slots=True)

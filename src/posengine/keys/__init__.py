@@ -15,6 +15,9 @@ value.
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from posengine.keys.keyfile import KeyFile, KeyFileError, KeyRecord, associated, seal_tmk
 from posengine.keys.master import (
     MASTER_KEY_VARIABLE,
@@ -22,7 +25,9 @@ from posengine.keys.master import (
     make_master_key,
     sealing_key,
 )
-from posengine.keys.source import ClearKey, combined, key_bytes, read_csv
+
+if TYPE_CHECKING:
+    from posengine.keys.source import ClearKey, combined, key_bytes, read_csv
 
 __all__ = [
     "MASTER_KEY_VARIABLE",
@@ -39,3 +44,12 @@ __all__ = [
     "seal_tmk",
     "sealing_key",
 ]
+
+_SOURCE = {"ClearKey", "combined", "key_bytes", "read_csv"}
+
+
+def __getattr__(name: str) -> Any:
+    # What imports keys from files is for the verb that does: a start of the engine needs none.
+    if name not in _SOURCE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("posengine.keys.source"), name)
