@@ -3,6 +3,11 @@
  * chunk table, then every chunk as it comes off the disk, by as many threads as there are processors
  * for it, each reading a chunk into its place and summing it while it is in the cache.
  *
+ * What nearly every message touches is copied into large pages of our own. Old postings and the cells that
+ * name them are most of a snapshot and seldom touched: they are mapped from the file, privately, so that
+ * a start takes no memory for them; what is changed of them is copied then, a page at a time. The file is
+ * never written in place: the next snapshot is another file under the same name.
+ *
  * A snapshot of larger or smaller tables than now wanted is good as long as its records fit: indexes
  * of another size are made anew from the records.
  */
@@ -14,10 +19,16 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14; before it pages come as they are touched */
+#endif
+
 #define READERS_MAX 4
+#define MAPPED_SIZE_MIN 65536U /* smaller parts are not worth a mapping */
 #define CHUNKS_MAX (UINT32_C(1) << 20) /* 1 TiB: no such state fits any machine of ours */
 
 static bool take(int file, uint8_t *data, size_t size, uint64_t offset)
@@ -109,20 +120,39 @@ typedef struct load_work {
     const snapshot_plan *plan;
     const uint8_t *table;
     const bool *is_wanted; /* by part */
+    bool is_mapped[SNAPSHOT_PART_COUNT];
     atomic_uint next;
     atomic_bool is_bad;
 } load_work;
 
-static bool part_is_wanted(const load_work *work, uint32_t number)
+/* Maps the postings and their cells; their chunks are summed where they lie. */
+static pos_status parts_map(load_work *work)
+{
+    static const uint8_t seldom[] = {SNAPSHOT_POSTINGS, SNAPSHOT_BY_SEQUENCE};
+    for (size_t index = 0; index < sizeof seldom; index++) {
+        const snapshot_part *part = &work->plan->parts[seldom[index]];
+        if (!work->is_wanted[seldom[index]] || part->size < MAPPED_SIZE_MIN) continue;
+        /* The file is padded to whole pages with zeros, as the memory after the used part is. */
+        if (mmap(part->data, (size_t)part->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+                 work->file, (off_t)part->offset)
+            == MAP_FAILED) {
+            return POS_SYSTEM;
+        }
+        work->is_mapped[seldom[index]] = true;
+    }
+    return POS_OK;
+}
+
+static size_t part_of(const load_work *work, uint32_t number)
 {
     size_t part = 0;
     for (; number >= work->plan->parts[part].chunks; part++) {
         number -= work->plan->parts[part].chunks;
     }
-    return work->is_wanted[part];
+    return part;
 }
 
-static bool chunk_read(const load_work *work, uint32_t number)
+static bool chunk_read(const load_work *work, uint32_t number, bool is_mapped)
 {
     const uint32_t sum = pos_load_u32_le(work->table + (size_t)number * 8);
     const uint32_t kind = pos_load_u32_le(work->table + (size_t)number * 8 + 4);
@@ -130,7 +160,13 @@ static bool chunk_read(const load_work *work, uint32_t number)
     uint8_t *data = NULL;
     uint64_t offset = 0;
     const uint32_t size = snapshot_chunk(work->plan, number, &data, &offset);
-    return kind == 1 && take(work->file, data, size, offset) && pos_crc32c(0, data, size) == sum;
+    if (kind != 1) return false;
+    if (is_mapped) {
+        (void)madvise(data, size, MADV_POPULATE_READ);
+    } else if (!take(work->file, data, size, offset)) {
+        return false;
+    }
+    return pos_crc32c(0, data, size) == sum;
 }
 
 static void *read_on(void *context)
@@ -139,7 +175,8 @@ static void *read_on(void *context)
     while (!atomic_load(&work->is_bad)) {
         const uint32_t number = atomic_fetch_add(&work->next, 1);
         if (number >= work->plan->chunks) break;
-        if (part_is_wanted(work, number) && !chunk_read(work, number)) {
+        const size_t part = part_of(work, number);
+        if (work->is_wanted[part] && !chunk_read(work, number, work->is_mapped[part])) {
             atomic_store(&work->is_bad, true);
         }
     }
@@ -263,7 +300,8 @@ static pos_status fill(pos_state *state, int file, const uint8_t *header)
                       .plan = &plan,
                       .table = table + SNAPSHOT_HEADER,
                       .is_wanted = is_wanted};
-    status = chunks_read(&work);
+    status = parts_map(&work);
+    if (status == POS_OK) status = chunks_read(&work);
     pos_table_destroy(table, (size_t)plan.table_size);
     for (size_t index = 0; status == POS_OK && index < SNAPSHOT_INDEX_COUNT; index++) {
         if (!is_wanted[first_index + index]) index_again[index](state);
