@@ -1,13 +1,12 @@
 /*
  * What one approved sale costs in roster, decide and state: found, decided, made an entry, folded.
  *
- *   state_timing TERMINALS REMEMBERED MESSAGES
+ *   state_timing TERMINALS REMEMBERED MESSAGES      STATE_TIMING_BLIND=1: without looking ahead
  *
  * TERMINALS sign on and share REMEMBERED sales in their open batches; then MESSAGES more come from
- * terminals in an order without pattern. Prints CPU time of this thread in ns a message: of the whole,
- * with the look-ahead that the engine uses, and of the fill before (which is what a restart folds).
+ * terminals in an order without pattern. Prints CPU time of this thread in ns a message, with the
+ * look-ahead that the engine uses, and of the fill before.
  */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,31 +179,17 @@ static void answer(scene *stage, const pos_request *request, const pos_terminal_
     pos_decision decision;
     pos_entry entry;
     const pos_terminal *terminal = pos_roster_find(stage->roster, request->tid);
-#ifdef STATE_TIMING_BEFORE
-    pos_decide(request, terminal, stage->state, stage->policy, NOW, &decision);
-    pos_decide_entry(request, &decision, NOW, &entry);
-    entry.sequence = pos_state_sequence(stage->state) + 1;
-    CHECK(pos_state_apply(stage->state, &entry) == POS_OK);
-#else
     if (ours == NULL) ours = pos_state_terminal(stage->state, request->tid, request->mid);
     pos_decide_for(request, terminal, ours, stage->state, stage->policy, NOW, &decision);
     pos_decide_entry(request, &decision, NOW, &entry);
     entry.sequence = pos_state_sequence(stage->state) + 1;
     CHECK(pos_state_apply_for(stage->state, ours, &entry) == POS_OK);
-#endif
     if (decision.outcome != POS_OUTCOME_APPROVED) {
         fprintf(stderr, "declined: %s\n", pos_reason_name(decision.reason));
         exit(1);
     }
 }
 
-#ifdef STATE_TIMING_BEFORE
-static void ahead(const scene *stage, const pos_request *requests, uint32_t at, uint32_t count,
-                  const pos_terminal_state **ours)
-{
-    (void)stage, (void)requests, (void)at, (void)count, (void)ours;
-}
-#else
 static void ahead(const scene *stage, const pos_request *requests, uint32_t at, uint32_t count,
                   const pos_terminal_state **ours)
 {
@@ -224,7 +209,6 @@ static void ahead(const scene *stage, const pos_request *requests, uint32_t at, 
             pos_state_ahead_lists(stage->state, three->tid, three->mid, three->kind);
     }
 }
-#endif
 
 #define WAVE 512U
 
@@ -237,9 +221,7 @@ static void play(uint32_t terminals, uint32_t remembered, uint32_t messages, dou
     const pos_state_options options = {
         .terminals_max = terminals, .postings_max = room, .repeats_max = room};
     CHECK(pos_state_create(&options, &stage.state) == POS_OK);
-#ifndef STATE_TIMING_BEFORE
     pos_state_touch(stage.state);
-#endif
     stage.policy = policy_made();
     stage.roster = roster_made(stage.terminals);
     stage.stans = calloc(stage.terminals, sizeof stage.stans[0]);
@@ -276,16 +258,8 @@ int main(int count, char **words)
     CHECK(count == 4);
     double fill_ns = 0;
     double message_ns = 0;
-    /* The best of three: the first time the machine itself has yet to find the memory. */
-    double best_fill_ns = 1e9;
-    double best_message_ns = 1e9;
-    for (int round = 0; round < 3; round++) {
-        play((uint32_t)strtoul(words[1], NULL, 10), (uint32_t)strtoul(words[2], NULL, 10),
-             (uint32_t)strtoul(words[3], NULL, 10), &fill_ns, &message_ns);
-        if (fill_ns < best_fill_ns) best_fill_ns = fill_ns;
-        if (message_ns < best_message_ns) best_message_ns = message_ns;
-        fprintf(stderr, "fill %.1f message %.1f\n", fill_ns, message_ns);
-    }
-    printf("{\"fill_ns\": %.1f, \"message_ns\": %.1f}\n", best_fill_ns, best_message_ns);
+    play((uint32_t)strtoul(words[1], NULL, 10), (uint32_t)strtoul(words[2], NULL, 10),
+         (uint32_t)strtoul(words[3], NULL, 10), &fill_ns, &message_ns);
+    printf("{\"fill_ns\": %.1f, \"message_ns\": %.1f}\n", fill_ns, message_ns);
     return 0;
 }
