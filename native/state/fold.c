@@ -278,11 +278,14 @@ static void undo(pos_state *state, const pos_entry *entry)
 static void settle(pos_state *state, terminal_record *terminal, const pos_entry *entry)
 {
     if (entry->batch != terminal->face.batch) return; /* a closed batch settled again */
+    /* Records are marked only between a settlement and the next batch, which begins with none. */
+    const bool has_marks = terminal->face.upload.batch != 0;
     terminal->face.upload = (pos_upload){
         .batch = entry->batch,
         .is_balanced = (entry->flags & POS_FLAG_BALANCED) != 0,
     };
-    /* A settlement begins the upload anew. */
+    if (!has_marks) return;
+    /* Another settlement begins the upload anew. */
     for (uint32_t slot = terminal->face.batch_first; slot != SLOT_NONE;
          slot = state->postings[slot].face.next) {
         uint8_t *flags = &state->postings[slot].face.flags;

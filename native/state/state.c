@@ -168,6 +168,7 @@ uint32_t pos_state_posting_take(pos_state *state)
         slot = pool->high++;
     } else {
         pool->free = state->postings[slot].face.next;
+        if (pool->free != SLOT_NONE) __builtin_prefetch(&state->postings[pool->free].face.next, 1, 3);
     }
     pool->taken++;
     return slot;
@@ -182,6 +183,7 @@ uint32_t pos_state_repeat_take(pos_state *state)
         slot = pool->high++;
     } else {
         pool->free = state->repeats[slot].next;
+        if (pool->free != SLOT_NONE) __builtin_prefetch(&state->repeats[pool->free], 1, 3);
     }
     pool->taken++;
     return slot;

@@ -17,11 +17,9 @@ from dataclasses import dataclass
 from posengine._native.engine import Front
 from posengine.engine.configuration import Configuration, read_configuration
 from posengine.engine.engine import Engine
-from posengine.engine.images import Images, compile_images
-from posengine.engine.processor import processor_path
-from posengine.engine.supervisor import PASSED_ON
 from posengine.engine.images import Images
 from posengine.engine.kept import compile_and_keep, images_of
+from posengine.engine.processor import processor_path
 from posengine.engine.signals import PASSED_ON
 from posengine.errors import EngineStopped, PosError
 from posengine.keys import load_master_key
