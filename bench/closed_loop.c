@@ -3,6 +3,8 @@
  *
  *   closed_loop drive HOME     terminals that sell; reads orders from stdin, one a line:
  *       sign PORT                           signs every terminal on, and keeps its keys
+ *       keys FILE                           writes them as "TID hex" lines, for another host
+ *       meet PORT                           learns the form of another host's answers
  *       sell PORT CONNECTIONS DEPTH COUNT   COUNT sales, DEPTH in flight on each connection
  *       echo PORT CONNECTIONS DEPTH COUNT   the same frames, to an echo
  *   closed_loop echo           prints its port, then returns every frame as it came
@@ -421,9 +423,24 @@ static void prepare(const char *home)
     MUST(terminals != NULL);
 }
 
+/* The keys that were signed on with, for a host that cannot give keys of its own. */
+static void write_keys(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    MUST(file != NULL);
+    for (uint32_t index = 0; index < at.terminals; index++) {
+        fprintf(file, "%u ", 10000001 + index);
+        for (uint32_t byte = 0; byte < terminals[index].mak_size; byte++) {
+            fprintf(file, "%02X", terminals[index].mak[byte]);
+        }
+        fputc('\n', file);
+    }
+    MUST(fclose(file) == 0);
+}
+
 static int drive(const char *home)
 {
-    char words[256];
+    char words[256], path[200];
     prepare(home);
     while (fgets(words, sizeof words, stdin) != NULL) {
         unsigned port, connections, depth, count;
@@ -431,6 +448,14 @@ static int drive(const char *home)
             sign_all_on((uint16_t)port);
             learn((uint16_t)port);
             printf("{\"terminals\":%u,\"reply_bytes\":%zu}\n", at.terminals, shape.size);
+            fflush(stdout);
+        } else if (sscanf(words, "meet %u", &port) == 1) {
+            learn((uint16_t)port);
+            printf("{\"reply_bytes\":%zu}\n", shape.size);
+            fflush(stdout);
+        } else if (sscanf(words, "keys %199s", path) == 1) {
+            write_keys(path);
+            printf("{\"terminals\":%u}\n", at.terminals);
             fflush(stdout);
         } else if (sscanf(words, "sell %u %u %u %u", &port, &connections, &depth, &count) == 4) {
             order((uint16_t)port, connections, depth, count, false);
