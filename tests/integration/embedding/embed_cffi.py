@@ -27,6 +27,7 @@ typedef struct pos_journal_options {
 typedef struct pos_engine_options {
     const char *journal_path;
     const char *keystore_path;
+    const char *state_path;
     pos_journal_options journal;
     pos_bytes spec;
     pos_bytes roster;
