@@ -120,6 +120,7 @@ struct pos_front {
     bool has_thread;
     bool is_writing; /* it was kicked and has not answered */
     atomic_bool is_ending;
+    atomic_bool has_written; /* it has answered, and nobody has looked yet */
     atomic_int journal_status;
     /* mail from other threads */
     pthread_mutex_t mutex;

@@ -33,6 +33,7 @@
 #define GATHER_NS (GATHER_MS * INT64_C(1000000))
 #define PEAK_NS (10 * GATHER_NS) /* in which the memory of a rush is halved */
 #define GATHER_ENTRIES_MAX 128U /* with so many a commit is worth its while */
+#define SLICE_MAX 512U /* of arrivals, after which the disk is thought of */
 #define GATHER_PARTS 4U /* pages on their way: one fills, one is written, one waits, one is sent */
 #define CONNECTIONS_DEFAULT 4096U
 #define CONNECTIONS_LIMIT 1000000U
@@ -65,6 +66,7 @@ static void *journal_loop(void *context)
         take(front->kick_event);
         if (atomic_load(&front->is_ending)) return NULL;
         atomic_store(&front->journal_status, (int)pos_engine_write(front->engine));
+        atomic_store(&front->has_written, true);
         post(front->journal_event);
     }
 }
@@ -166,17 +168,47 @@ static void send_replies(pos_front *front)
     }
 }
 
+static pos_status journal_answered(pos_front *front)
+{
+    /* Told by epoll, and taken between two slices before epoll's turn came. */
+    if (!atomic_load(&front->has_written)) return POS_OK;
+    atomic_store(&front->has_written, false);
+    take(front->journal_event);
+    front->is_writing = false;
+    if (atomic_load(&front->journal_status) != POS_OK) return POS_JOURNAL_IN_DOUBT;
+    pos_status status = pos_engine_release(front->engine);
+    /* The disk first: sending takes the front's time, and none of the disk's. */
+    if (status == POS_OK && !is_gathering(front)) status = hand_over(front);
+    if (status == POS_OK) send_replies(front);
+    return status;
+}
+
+/*
+ * A rush is taken by slices, and the disk gets its page between two of them: one that waited for the
+ * whole rush would find all terminals waiting with it, and the front with nothing to do meanwhile.
+ */
+static pos_status turn_between(pos_front *front)
+{
+    front->now_ns = pos_clock_monotonic_ns();
+    pos_status status = journal_answered(front);
+    if (status == POS_OK && !is_gathering(front)) status = hand_over(front);
+    return status;
+}
+
 /* The arrivals of this round go to the engine; those that find the stage full are held. */
 pos_status front_flush_arrivals(pos_front *front)
 {
     front->is_held = false;
     while (front->arrival_taken < front->arrival_count) {
         size_t taken = 0;
-        const pos_status status = pos_engine_submit_wave(
-            front->engine, front->arrivals + front->arrival_taken,
-            front->arrival_count - front->arrival_taken, pos_clock_utc_ns(), &taken);
+        const size_t left = front->arrival_count - front->arrival_taken;
+        const size_t slice = left < SLICE_MAX ? left : SLICE_MAX;
+        pos_status status =
+            pos_engine_submit_wave(front->engine, front->arrivals + front->arrival_taken, slice,
+                                   pos_clock_utc_ns(), &taken);
         front->arrival_taken += taken;
-        if (status == POS_OK) break;
+        if (status == POS_OK && slice < left) status = turn_between(front);
+        if (status == POS_OK) continue;
         if (status != POS_STAGE_FULL) return status;
         send_replies(front); /* refusals may be what fills the stage */
         const pos_status handed = hand_over(front);
@@ -192,16 +224,6 @@ pos_status front_flush_arrivals(pos_front *front)
     front->arrival_count = 0;
     front->arrival_taken = 0;
     return POS_OK;
-}
-
-static pos_status journal_answered(pos_front *front)
-{
-    take(front->journal_event);
-    front->is_writing = false;
-    if (atomic_load(&front->journal_status) != POS_OK) return POS_JOURNAL_IN_DOUBT;
-    const pos_status status = pos_engine_release(front->engine);
-    if (status == POS_OK) send_replies(front);
-    return status;
 }
 
 static void begin_drain(pos_front *front)
