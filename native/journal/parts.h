@@ -246,7 +246,10 @@ typedef struct pos_flight {
     bool is_ending;
     bool has_thread;
     int64_t began_at_ns;    /* monotonic */
-    int64_t usual_ns;       /* how long a commit takes, smoothed */
+    int64_t quick_ns;       /* how long a quick commit takes */
+    /* of the journal thread */
+    int64_t left_at_ns; /* when `write` came back last */
+    int64_t away_ns;    /* from there until it is asked again, smoothed */
 } pos_flight;
 
 /* A thread that takes no signals; false where there can be none. */
@@ -264,7 +267,9 @@ uint64_t pos_flight_ahead_of(pos_journal *journal, const pos_image *image);
 pos_status pos_flight_follow(pos_journal *journal, const pos_image *image);
 /* Waits until nothing is on its way; the status of what was. */
 pos_status pos_flight_end(pos_journal *journal);
-/* The same, but no longer than until `lead_ns` before it is likely to end. */
+/* `write` is asked again: how long that took since it came back. */
+void pos_flight_is_back(pos_journal *journal);
+/* The same, but no longer than until `lead_ns` before it ends if it is a quick one. */
 pos_status pos_flight_linger(pos_journal *journal, int64_t lead_ns);
 
 /* ---- journal.c ---------------------------------------------------------------------------------- */

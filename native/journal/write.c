@@ -141,13 +141,16 @@ pos_status pos_journal_write(pos_journal *journal, bool is_idle)
     pos_status status = pos_journal_usable(journal);
     if (status != POS_OK) return status;
     if (journal->options.readonly) return POS_JOURNAL_READONLY;
+    pos_flight_is_back(journal);
     uint32_t written = 0;
     uint32_t begun = atomic_load_explicit(&journal->begun, memory_order_relaxed);
     while (status == POS_OK
            && begun != atomic_load_explicit(&journal->handed, memory_order_acquire)) {
         int64_t assembled_ns = 0;
         status = write_page(journal, begun, &assembled_ns);
-        if (status == POS_OK && !is_idle) status = pos_flight_linger(journal, assembled_ns);
+        if (status == POS_OK && !is_idle) {
+            status = pos_flight_linger(journal, assembled_ns + journal->flight.away_ns);
+        }
         begun++;
         written++;
         atomic_store_explicit(&journal->begun, begun, memory_order_release);
@@ -155,6 +158,7 @@ pos_status pos_journal_write(pos_journal *journal, bool is_idle)
     if (status == POS_OK && (is_idle || written == 0)) status = sync_committed(journal);
     if (status == POS_OK && written == 0) pos_journal_keep_ahead(journal, IDLE_BYTES);
     if (status != POS_OK) pos_journal_stop(journal);
+    journal->flight.left_at_ns = pos_clock_monotonic_ns();
     return status == POS_OK ? POS_OK : POS_JOURNAL_IN_DOUBT;
 }
 
