@@ -1,11 +1,12 @@
 //! What is believed of an answer: its fields first, then its MAC, then what it says.
 
 use crate::codec::{bcd_of, number_of, Fields, BODY};
+use crate::judging::{told, Answer, ToVerify};
 use crate::link::{Control, Pending, Want};
 use crate::message::{Kind, Original};
 use crate::sys::now_ns;
 use crate::terminal::Phase;
-use crate::worker::{told, Answer, Stage, ToVerify, Worker};
+use crate::worker::{Stage, Worker};
 
 /// Processing code of each kind, as fields 3 of question and answer must both have it.
 fn processing(kind: Kind) -> Option<[u8; 3]> {
