@@ -138,6 +138,19 @@ def test_an_open_loop_sends_what_is_due_and_nothing_else(
     assert report.facts["lateness_ns"]["count"] == report.counts["due"]
 
 
+def test_what_is_due_at_once_goes_out_in_one_send(
+    server: Server, shop: Shop, tmp_path: Path
+) -> None:
+    due = tmp_path / "due"
+    due.write_text("".join(f"{group * 4_000_000}\n" * 8 for group in range(100)))
+    report = posload.run(
+        plan(server, shop, arrival="recorded", duration_s=1.0, due_file=str(due), connections=8)
+    )
+    assert report.is_clean, str(report)
+    assert report.counts["answered"] == 800
+    assert report.counts["sends"] < 800 / 2 + 2 * 64  # a session's messages may go alone
+
+
 def test_a_stalled_server_shows_from_due_and_hardly_from_send(server: Server, shop: Shop) -> None:
     """A pause of 200 ms in a second: a fifth of what was due waits, four messages were sent."""
     with paused(server, 0.2, after=64 + 100):
@@ -150,6 +163,9 @@ def test_a_stalled_server_shows_from_due_and_hardly_from_send(server: Server, sh
     assert from_due["p90"] > 80e6, from_due  # 100 of 600 were due in the pause
     assert from_due["max"] > 150e6
     assert from_send["p95"] < from_due["p90"] / 2, from_send  # what most load generators print
+    held, late = report.facts["held_ns"], report.facts["lateness_ns"]
+    assert held["count"] > 80 and held["max"] > 150e6, held  # the server's doing, not posload's
+    assert late["count"] == 600 and late["p90"] < from_due["p90"] / 2, late
 
 
 def test_a_host_that_never_answers_is_seen_in_every_percentile(

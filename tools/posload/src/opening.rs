@@ -72,6 +72,8 @@ impl<'a> Worker<'a> {
             turn: 0,
             timer_at_ns: 0,
             issued_at_ns: 0,
+            woke_at_ns: 0,
+            is_held: false,
             signs: MacBatch::new(plan.mac, plan.mac_as_hex),
             to_sign: Vec::new(),
             checks: MacBatch::new(plan.mac, plan.mac_as_hex),

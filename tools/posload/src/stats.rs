@@ -47,6 +47,7 @@ pub struct Stats {
     pub from_due: Histogram,
     pub from_sent: Histogram,
     pub lateness: Histogram,
+    pub held: Histogram,
     pub codes: BTreeMap<[u8; 2], u64>,
     pub errors: BTreeMap<&'static str, u64>,
     pub errors_total: u64,
@@ -68,6 +69,7 @@ pub struct Stats {
     pub point: Point,
     pub stages_ns: [u64; STAGES],
     pub cpu_ns: u64,
+    pub core_wait_ns: u64,
     pub bytes_sent: u64,
     pub bytes_received: u64,
     pub sends: u64,
@@ -106,6 +108,7 @@ impl Stats {
         self.from_due.merge(&other.from_due);
         self.from_sent.merge(&other.from_sent);
         self.lateness.merge(&other.lateness);
+        self.held.merge(&other.held);
         for (code, count) in other.codes {
             *self.codes.entry(code).or_insert(0) += count;
         }
@@ -128,6 +131,7 @@ impl Stats {
             (&mut self.unsigned_refusals, other.unsigned_refusals),
             (&mut self.unverified, other.unverified), (&mut self.settled, other.settled),
             (&mut self.balanced, other.balanced), (&mut self.cpu_ns, other.cpu_ns),
+            (&mut self.core_wait_ns, other.core_wait_ns),
             (&mut self.bytes_sent, other.bytes_sent), (&mut self.bytes_received, other.bytes_received),
             (&mut self.sends, other.sends), (&mut self.receives, other.receives),
         ] {

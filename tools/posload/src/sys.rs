@@ -68,6 +68,12 @@ pub fn cpu_ns() -> u64 {
     clock(CLOCK_THREAD_CPU)
 }
 
+/// Nanoseconds that this thread was ready to run and had no core; 0 where the kernel does not count.
+pub fn core_wait_ns() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
 fn checked(result: c_int) -> io::Result<c_int> {
     if result < 0 {
         Err(io::Error::last_os_error())

@@ -22,7 +22,7 @@ use crate::message::Templates;
 use crate::plan::{Known, Plan};
 use crate::progress::Progress;
 use crate::stats::{Stats, BUILD, RECEIVE, SEND, WAIT};
-use crate::sys::{cpu_ns, now_ns, Event, Poll, IN, OUT, TIMER};
+use crate::sys::{core_wait_ns, cpu_ns, now_ns, Event, Poll, IN, OUT, TIMER};
 use crate::terminal::{Phase, Terminal};
 use std::net::SocketAddr;
 use std::os::unix::io::AsRawFd;
@@ -63,6 +63,9 @@ pub struct Worker<'a> {
     pub turn: usize,
     pub timer_at_ns: u64,
     pub issued_at_ns: u64,
+    /// When this round began; and whether what was due at the end of the last one had no room.
+    pub woke_at_ns: u64,
+    pub is_held: bool,
     pub signs: MacBatch,
     pub to_sign: Vec<ToSign>,
     pub checks: MacBatch,
@@ -76,7 +79,7 @@ pub struct Worker<'a> {
 impl Worker<'_> {
     /// The measured part: arrivals until they end, then what is under way.
     pub fn trade(&mut self, start_ns: u64) {
-        let cpu = cpu_ns();
+        let (cpu, core_wait) = (cpu_ns(), core_wait_ns());
         self.start_ns = start_ns;
         self.stats.begin_ns = start_ns;
         self.stats.stages_ns = Default::default();
@@ -105,6 +108,7 @@ impl Worker<'_> {
         }
         self.count_what_is_missing(end);
         self.stats.cpu_ns = cpu_ns() - cpu;
+        self.stats.core_wait_ns = core_wait_ns() - core_wait;
         let in_flight = self.in_flight();
         self.stats.close_point(now_ns() - start_ns, in_flight);
     }
@@ -133,6 +137,7 @@ impl Worker<'_> {
         let began = now_ns();
         let count = self.poll.wait(&mut events, timeout_ms).len();
         let woke = now_ns();
+        self.woke_at_ns = woke;
         for event in &events[..count] {
             let (bits, data) = (event.events, event.data);
             if data == TIMER {
@@ -144,26 +149,47 @@ impl Worker<'_> {
             }
             if bits & !OUT != 0 {
                 self.receive(data as usize);
+                self.speak_if_due();
             }
         }
         self.verify();
         let verified = now_ns();
-        self.issue(verified);
-        self.sign();
-        let signed = now_ns();
-        self.send();
-        let sent = now_ns();
+        let sent = self.speak(verified);
         // Verifying and signing happen by the batch, within receiving and building: taken out there.
         let stages = &mut self.stats.stages_ns;
         stages[WAIT] += woke - began;
         stages[RECEIVE] = stages[RECEIVE].wrapping_add(verified - woke);
-        stages[BUILD] = stages[BUILD].wrapping_add(signed - verified);
-        stages[SEND] += sent - signed;
         if self.stage == Stage::Trading && sent >= self.point_at_ns {
             let in_flight = self.in_flight();
             self.progress.tell(self.index, &self.stats, sent - self.start_ns, in_flight);
             self.stats.close_point(sent - self.start_ns, in_flight);
             self.point_at_ns += self.plan.interval_ns;
+        }
+    }
+
+    /// Builds, signs and sends what is to be said now; when that was done.
+    fn speak(&mut self, now: u64) -> u64 {
+        self.issue(now);
+        self.sign();
+        let signed = now_ns();
+        self.send();
+        let sent = now_ns();
+        let stages = &mut self.stats.stages_ns;
+        stages[BUILD] = stages[BUILD].wrapping_add(signed - now);
+        stages[SEND] += sent - signed;
+        sent
+    }
+
+    /// What is due goes before answers that have come, which a slow commit brings by the thousand.
+    fn speak_if_due(&mut self) {
+        if self.stage != Stage::Trading || self.timer_at_ns == 0 {
+            return;
+        }
+        let now = now_ns();
+        if now >= self.timer_at_ns {
+            let spent = self.speak(now) - now;
+            self.stats.stages_ns[RECEIVE] = self.stats.stages_ns[RECEIVE].wrapping_sub(spent);
+            self.set_timer();
         }
     }
 
