@@ -386,7 +386,8 @@ def test_columns_say_what_messages_say(name: str, seed: int) -> None:
         except FieldValue:
             continue
         rows.append(body if chance.random() < 0.5 else changed(chance, body))
-    columns = spec.parse_many(b"".join(rows), list(itertools.accumulate(map(len, rows), initial=0)))
+    edges = list(itertools.accumulate(map(len, rows), initial=0))
+    columns = spec.parse_many(b"".join(rows), edges, places=True)
     for row, body in enumerate(rows):
         message, fault = spec.parse_partly(body)
         assert columns.mti[row] == message.mti.number

@@ -8,6 +8,7 @@ for in what is shown; each refusal provoked once.
 from __future__ import annotations
 
 import struct
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -310,7 +311,7 @@ def test_columns_hold_every_message_and_mark_the_bad_ones(spec: Spec) -> None:
     answer = body_of(spec, SALE_ANSWER)
     buffer = sale + torn + answer
     offsets = [0, len(sale), len(sale) + len(torn), len(buffer)]
-    columns = spec.parse_many(buffer, offsets)
+    columns = spec.parse_many(buffer, offsets, places=True)
     assert len(columns) == 3
     assert columns.good.tolist() == [True, False, True]
     assert columns.status_names().tolist() == ["OK", "FIELD_SHORT", "OK"]
@@ -324,6 +325,11 @@ def test_columns_hold_every_message_and_mark_the_bad_ones(spec: Spec) -> None:
     at, size = int(columns.field_offset[2, 41]), int(columns.field_size[2, 41])
     assert (at, size) == (place.offset, place.size)
     assert len(spec.parse_many(b"", np.zeros(1, dtype=np.uint64))) == 0
+    without = spec.parse_many(buffer, offsets)
+    assert without.field_offset.shape == without.field_size.shape == (3, 0)
+    for fact in fields(Columns):
+        if fact.name not in ("field_offset", "field_size"):
+            assert (getattr(without, fact.name) == getattr(columns, fact.name)).all(), fact.name
 
 
 def test_columns_that_somebody_holds_are_not_written_again(spec: Spec) -> None:

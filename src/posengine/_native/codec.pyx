@@ -205,8 +205,9 @@ cdef class Core:
         into.mid = <char *>&mid[0, 0]
         into.rrn = <char *>&rrn[0, 0]
         into.response = <char *>&response[0, 0]
-        into.field_offset = &field_offset[0, 0]
-        into.field_size = &field_size[0, 0]
+        # Without a column a row: nobody asked for the places.
+        into.field_offset = &field_offset[0, 0] if field_offset.shape[1] > 0 else NULL
+        into.field_size = &field_size[0, 0] if field_size.shape[1] > 0 else NULL
         into.status = &status[0]
         into.fault_field = &fault_field[0]
         into.fault_part = &fault_part[0]

@@ -2,14 +2,13 @@
 
 The core fills them (``native/message/many.c``); nothing here runs once a message.
 
-The arrays of one call share one block of memory. Fresh memory costs more than parsing does (the
-kernel zeroes each page at its first touch), so the last block is used again once nobody holds an
-array of it any more.
+Fresh memory costs as much as parsing does (the kernel zeroes each page at its first touch), and the
+places of all fields are three to six times what all other columns are together: so they are made
+only when they are asked for.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -28,7 +27,7 @@ class Columns:
     A row whose ``status`` is not 0 keeps what came before its fault; ``fault_field``,
     ``fault_part`` and ``fault_offset`` say where that was. ``field_offset`` and ``field_size`` are
     ``(n, field_max + 1)``: where each field's value lies, from the start of its message; size 0
-    and offset 0 where it is absent.
+    and offset 0 where it is absent. They are ``(n, 0)`` unless places were asked for.
     """
 
     mti: NDArray[np.uint16]  # BCD: 0x0200
@@ -76,47 +75,23 @@ _DTYPES = {
     "fault_part": "u2", "fault_offset": "u4", **dict.fromkeys(_TEXT, "u1"),
 }
 _TEXT_DTYPES = {name: np.dtype(f"S{size}") for name, size in _TEXT.items()}
-_ALIGNMENT = 64
-SPARE_SIZE_MAX = 16 << 20  # some 48,000 messages; larger blocks come in large pages by themselves
-_spare: list[NDArray[np.uint8]] = []  # at most one block, which may still be somebody's
-
-
-def _block_of(size: int) -> NDArray[np.uint8]:
-    """Memory of at least ``size`` bytes that nobody else holds an array of."""
-    block = _spare.pop() if _spare else None  # taken out, so that no other thread takes it too
-    # Arrays over a block hold it as their base: unheld, it is known here and to the question alone.
-    if block is None or len(block) < size or sys.getrefcount(block) > 2:
-        block = np.empty(size, dtype=np.uint8)
-    if len(block) <= SPARE_SIZE_MAX:
-        _spare[:] = [block]
-    return block
+_PLACES = ("field_offset", "field_size")
 
 
 @cache
-def _rows_of(width: int) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:
-    """Name, type, what a row has of it, and its bytes: of every column."""
-    wide = {"bitmap": 2, "field_offset": width, "field_size": width, **_TEXT}
+def _rows_of(width: int) -> list[tuple[str, np.dtype[Any], tuple[int, ...]]]:
+    """Name, type, and what a row has of it: of every column; ``width`` is that of the places."""
+    wide = {"bitmap": 2, **dict.fromkeys(_PLACES, width), **_TEXT}
     return [
-        (name, np.dtype(code), (wide[name],) if name in wide else (),
-         wide.get(name, 1) * int(code[1]))
+        (name, np.dtype(code), (wide[name],) if name in wide else ())
         for name, code in _DTYPES.items()
     ]  # fmt: skip
 
 
-def _arrays_of(count: int, width: int) -> dict[str, NDArray[Any]]:
-    """An array a column, one behind the other in one block; text as bytes, as the core has it."""
-    rows = _rows_of(width)
-    block = _block_of(sum([count * size + _ALIGNMENT for _, _, _, size in rows]))
-    arrays: dict[str, NDArray[Any]] = {}
-    at = 0
-    for name, dtype, row, size in rows:
-        arrays[name] = np.ndarray((count, *row), dtype, block, at)
-        at += -(-count * size // _ALIGNMENT) * _ALIGNMENT
-    return arrays
-
-
-def parse_columns(core: Core, buffer: Any, offsets: Any) -> Columns:
+def parse_columns(core: Core, buffer: Any, offsets: Any, *, places: bool) -> Columns:
     """Every message of a buffer as columns; message ``i`` is ``buffer[offsets[i]:offsets[i + 1]]``.
+
+    ``places``: where each field lies, too.
 
     Raises:
         ArgumentFault: the offsets do not ascend within the buffer.
@@ -125,7 +100,10 @@ def parse_columns(core: Core, buffer: Any, offsets: Any) -> Columns:
     if edges.ndim != 1:
         raise ValueError(f"offsets have one dimension, not {edges.ndim}")
     count = max(len(edges) - 1, 0)
-    raw = _arrays_of(count, core.field_max() + 1)
+    rows = _rows_of(core.field_max() + 1 if places else 0)
+    raw: dict[str, NDArray[Any]] = {
+        name: np.empty((count, *row), dtype) for name, dtype, row in rows
+    }  # fmt: skip
     if count:
         core.parse_many(buffer, edges, raw)
     for name, dtype in _TEXT_DTYPES.items():

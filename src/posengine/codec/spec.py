@@ -153,15 +153,16 @@ class Spec:
         message = self._core.parse(bytes(body), Message)
         return message, message.fault
 
-    def parse_many(self, buffer: Any, offsets: Any) -> Columns:
+    def parse_many(self, buffer: Any, offsets: Any, *, places: bool = False) -> Columns:
         """Many messages as NumPy columns; message ``i`` is ``buffer[offsets[i]:offsets[i + 1]]``.
 
         A bad message marks its row (``status``, ``fault_field``, ...) and raises nothing.
+        ``places`` also tells where each field lies: ``field_offset`` and ``field_size``.
 
         Raises:
             ArgumentFault: the offsets do not ascend within the buffer.
         """
-        return parse_columns(self._core, buffer, offsets)
+        return parse_columns(self._core, buffer, offsets, places=places)
 
     def build(self, mti: str, fields: Mapping[int, str | bytes | int]) -> bytes:
         """A body out of fields, in any order.
