@@ -116,7 +116,7 @@ def told(manner: str, loads: list[Load]) -> list[Answer]:
         ),
         figure(
             f"{name}: posload was ready and had no core",
-            [100 * each["core_wait_ns"] / 1e9 / each["seconds"] for each in facts], unit="% of time",
+            [each["core_wait_ns"] / each["seconds"] / 1e7 for each in facts], unit="% of time",
         ),
     ]  # fmt: skip
 
