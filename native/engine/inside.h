@@ -107,6 +107,7 @@ typedef struct pos_cohort {
 /* ---- what is known of a terminal while the engine runs, beside the roster ---------------------------- */
 typedef struct pos_watch {
     const pos_terminal_keys *keys; /* found once: records stay where they are; NULL: look */
+    const pos_terminal_state *ours; /* the same */
     int64_t window_from_ns; /* of the minute in which wrong MACs are counted */
     int64_t locked_until_ns;
     uint32_t bad_macs;

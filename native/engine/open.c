@@ -94,6 +94,7 @@ static void carry_watches(pos_engine *engine, loaded *images)
         if (watch == NULL) continue;
         images->watches[index] = *watch;
         images->watches[index].keys = NULL; /* of another merchant, perhaps */
+        images->watches[index].ours = NULL;
     }
 }
 

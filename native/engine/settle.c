@@ -21,7 +21,6 @@
 #define BLANK ' '
 #define ENTRIES_A_MESSAGE 2U
 /* How many messages before its turn a message's state is asked for, step by step. */
-#define AHEAD_CELLS 24U
 #define AHEAD_TERMINAL 16U
 #define AHEAD_LISTS 8U
 
@@ -263,52 +262,42 @@ static void take_open_batch(const pos_engine *engine, pos_slot *slot)
     slot->request.batch = slot->ours->batch;
 }
 
-static pos_slot *slot_ahead(const pos_engine *engine, size_t index)
+static const pos_slot *slot_ahead(const pos_engine *engine, size_t index)
 {
     if (index >= engine->wave_count) return NULL;
-    pos_slot *slot = &engine->slots[index];
+    const pos_slot *slot = &engine->slots[index];
     return slot->cause == POS_CAUSE_NONE ? slot : NULL;
+}
+
+/* The key that signs the answer, the one that its message may end, and the terminal's state. */
+static void ask_first(const pos_engine *engine, const pos_slot *slot)
+{
+    if (slot == NULL) return;
+    if (slot->key != NULL) __builtin_prefetch(slot->key);
+    if (slot->keys != NULL) __builtin_prefetch(&slot->keys->mak_old);
+    if (slot->ours == NULL) return; /* its first message since the start: found when its turn comes */
+    pos_state_ahead_ours(engine->state, slot->ours, slot->request.batch, slot->request.stan);
+}
+
+static void ask_then(const pos_engine *engine, const pos_slot *slot)
+{
+    if (slot == NULL || slot->ours == NULL) return;
+    pos_state_ahead_lists_of(engine->state, slot->ours, slot->request.kind);
 }
 
 void settle_ahead(pos_engine *engine, size_t index)
 {
-    pos_slot *slot = slot_ahead(engine, index + AHEAD_CELLS);
-    if (slot != NULL) pos_state_ahead(engine->state, slot->request.tid, slot->request.mid);
-    slot = slot_ahead(engine, index + AHEAD_TERMINAL);
-    if (slot != NULL) {
-        pos_state_ahead_terminal(engine->state, slot->request.tid, slot->request.mid,
-                                 slot->request.batch, slot->request.stan);
-    }
-    slot = slot_ahead(engine, index + AHEAD_LISTS);
-    if (slot != NULL) {
-        /* The key that signs the answer, and the one that its message may end. */
-        if (slot->key != NULL) __builtin_prefetch(slot->key);
-        if (slot->keys != NULL) __builtin_prefetch(&slot->keys->mak_old);
-        slot->ours = pos_state_ahead_lists(engine->state, slot->request.tid, slot->request.mid,
-                                           slot->request.kind);
-    }
+    ask_first(engine, slot_ahead(engine, index + AHEAD_TERMINAL));
+    ask_then(engine, slot_ahead(engine, index + AHEAD_LISTS));
 }
 
 /* The first messages of a wave have nobody before them during whose turns they are asked for. */
 void settle_begin(pos_engine *engine)
 {
-    const size_t count = engine->wave_count < AHEAD_CELLS ? engine->wave_count : AHEAD_CELLS;
-    for (size_t index = 0; index < count; index++) {
-        const pos_slot *slot = slot_ahead(engine, index);
-        if (slot != NULL) pos_state_ahead(engine->state, slot->request.tid, slot->request.mid);
+    for (size_t index = 0; index < AHEAD_TERMINAL; index++) {
+        ask_first(engine, slot_ahead(engine, index));
     }
-    for (size_t index = 0; index < count && index < AHEAD_TERMINAL; index++) {
-        const pos_slot *slot = slot_ahead(engine, index);
-        if (slot == NULL) continue;
-        pos_state_ahead_terminal(engine->state, slot->request.tid, slot->request.mid,
-                                 slot->request.batch, slot->request.stan);
-    }
-    for (size_t index = 0; index < count && index < AHEAD_LISTS; index++) {
-        pos_slot *slot = slot_ahead(engine, index);
-        if (slot == NULL) continue;
-        slot->ours = pos_state_ahead_lists(engine->state, slot->request.tid, slot->request.mid,
-                                           slot->request.kind);
-    }
+    for (size_t index = 0; index < AHEAD_LISTS; index++) ask_then(engine, slot_ahead(engine, index));
 }
 
 void settle_decide(pos_engine *engine, pos_slot *slot, settle_work *work)
@@ -317,9 +306,10 @@ void settle_decide(pos_engine *engine, pos_slot *slot, settle_work *work)
     work->reply_size = 0;
     work->private_62_size = 0;
     work->block.size = 0; /* a repeat makes no keys, whatever the last message made */
-    /* Found ahead of its turn; where there was none then, a message of this wave may have made it. */
+    /* Known since an earlier wave; else looked up, and there may be none before its first entry. */
     if (slot->ours == NULL) {
         slot->ours = pos_state_terminal(engine->state, slot->request.tid, slot->request.mid);
+        engine->watches[slot->terminal_index].ours = slot->ours;
     }
     take_open_batch(engine, slot);
     pos_decide_for(&slot->request, slot->terminal, slot->ours, engine->state, engine->policy,

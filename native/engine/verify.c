@@ -80,6 +80,7 @@ void wave_identify(pos_engine *engine, size_t count)
         pos_slot *slot = &engine->slots[index];
         if (slot->cause != POS_CAUSE_NONE || slot->terminal == NULL) continue;
         pos_watch *watch = &engine->watches[slot->terminal_index];
+        slot->ours = watch->ours;
         if (watch->keys == NULL) watch->keys = keyring_record(engine, slot->terminal);
         if (watch->keys == NULL) continue;
         __builtin_prefetch(&watch->keys->mak);

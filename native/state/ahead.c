@@ -25,22 +25,16 @@ void pos_state_ahead(const pos_state *state, const char tid[8], const char mid[1
     pos_index_ahead(&state->by_terminal, pos_hash_terminal(tid, mid));
 }
 
-void pos_state_ahead_terminal(const pos_state *state, const char tid[8], const char mid[15],
-                              uint32_t batch, uint32_t stan)
+static void ask_terminal(const pos_state *state, uint32_t slot, uint32_t batch, uint32_t stan)
 {
-    const uint32_t slot = slot_guessed(state, tid, mid);
-    if (slot == SLOT_NONE) return;
     const uint8_t *record = (const uint8_t *)&state->terminals[slot];
     __builtin_prefetch(record, 1, 3);
     __builtin_prefetch(record + LINE, 1, 3);
     pos_index_ahead(&state->by_repeat, pos_hash_repeat(slot, batch, stan, 0));
 }
 
-const pos_terminal_state *pos_state_ahead_lists(const pos_state *state, const char tid[8],
-                                                const char mid[15], unsigned kind)
+static void ask_lists(const pos_state *state, uint32_t slot, unsigned kind)
 {
-    const uint32_t slot = pos_slot_terminal(state, tid, mid);
-    if (slot == SLOT_NONE) return NULL;
     const terminal_record *record = &state->terminals[slot];
     if (kind < POS_KIND_COUNT) __builtin_prefetch(&record->kinds[0][kind], 1, 3);
     if (record->face.posting_newest != SLOT_NONE) {
@@ -54,5 +48,32 @@ const pos_terminal_state *pos_state_ahead_lists(const pos_state *state, const ch
     __builtin_prefetch(posting, 1, 3); /* a prefetch past the table's end is none */
     __builtin_prefetch(posting + LINE, 1, 3);
     __builtin_prefetch(state->repeats + state->repeat_pool.high + AHEAD, 1, 3);
-    return &record->face;
+}
+
+void pos_state_ahead_terminal(const pos_state *state, const char tid[8], const char mid[15],
+                              uint32_t batch, uint32_t stan)
+{
+    const uint32_t slot = slot_guessed(state, tid, mid);
+    if (slot != SLOT_NONE) ask_terminal(state, slot, batch, stan);
+}
+
+void pos_state_ahead_ours(const pos_state *state, const pos_terminal_state *ours, uint32_t batch,
+                          uint32_t stan)
+{
+    ask_terminal(state, pos_slot_of(state, ours), batch, stan);
+}
+
+const pos_terminal_state *pos_state_ahead_lists(const pos_state *state, const char tid[8],
+                                                const char mid[15], unsigned kind)
+{
+    const uint32_t slot = pos_slot_terminal(state, tid, mid);
+    if (slot == SLOT_NONE) return NULL;
+    ask_lists(state, slot, kind);
+    return &state->terminals[slot].face;
+}
+
+void pos_state_ahead_lists_of(const pos_state *state, const pos_terminal_state *ours,
+                              unsigned kind)
+{
+    ask_lists(state, pos_slot_of(state, ours), kind);
 }

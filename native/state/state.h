@@ -110,6 +110,11 @@ void pos_state_ahead_terminal(const pos_state *state, const char tid[8], const c
  * pos_state_apply_for. Found is found for good; where it gives NULL, ask again when its turn comes. */
 const pos_terminal_state *pos_state_ahead_lists(const pos_state *state, const char tid[8],
                                                 const char mid[15], unsigned kind);
+/* The same two steps for whoever has the terminal in hand already. */
+void pos_state_ahead_ours(const pos_state *state, const pos_terminal_state *ours, uint32_t batch,
+                          uint32_t stan);
+void pos_state_ahead_lists_of(const pos_state *state, const pos_terminal_state *ours,
+                              unsigned kind);
 
 /* ---- marks: what operators and sign-ons left on a TID, whatever its MID ------------------------- */
 /* Locked by an operator (ADMINISTRATION "LK", until "UL"). */
