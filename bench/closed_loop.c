@@ -32,24 +32,14 @@
 
 #include "bytes/bytes.h"
 #include "posengine.h"
+#include "sale_frames.h"
 
-#define MUST(claim)                                             \
-    do {                                                        \
-        if (!(claim)) {                                         \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #claim); \
-            exit(1);                                            \
-        }                                                       \
-    } while (0)
-#define FRAME_MAX 1024
 #define BUFFER 65536U
 #define EVENTS_MAX 512
 #define DEPTH_MAX 1024U
 #define SAMPLE 1000U
 #define SAMPLES_MAX 4096U
 #define WAIT_MS 20000
-
-static const uint8_t TMK[16] = {0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
-                                0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11};
 
 typedef struct terminal {
     uint8_t mak[16];
@@ -71,13 +61,7 @@ typedef struct reply_shape {
     size_t body, stan, response, mac; /* offsets in the frame */
 } reply_shape;
 
-static struct {
-    unsigned terminals, sign_on_tid, sign_on_stan;
-    unsigned sale_tid, sale_stan, sale_amount, sale_batch, sale_mac;
-} at;
 static terminal *terminals;
-static uint8_t sign_on[FRAME_MAX], sale[FRAME_MAX];
-static size_t sign_on_size, sale_size;
 static pos_spec *spec;
 static reply_shape shape;
 static uint8_t *frames;
@@ -97,22 +81,6 @@ static uint64_t now_ns(clockid_t clock)
     struct timespec now;
     clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static uint8_t *load(const char *home, const char *name, size_t *size_out)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", home, name);
-    FILE *file = fopen(path, "rb");
-    MUST(file != NULL && fseek(file, 0, SEEK_END) == 0);
-    const long size = ftell(file);
-    rewind(file);
-    uint8_t *data = malloc((size_t)size + 1);
-    MUST(data != NULL && fread(data, 1, (size_t)size, file) == (size_t)size);
-    data[size] = 0;
-    fclose(file);
-    *size_out = (size_t)size;
-    return data;
 }
 
 static int connect_to(uint16_t port)
@@ -402,21 +370,9 @@ static void order(uint16_t port, uint32_t connections, uint32_t depth, uint32_t 
 
 static void prepare(const char *home)
 {
+    read_frames(home);
     size_t size;
-    char *text = (char *)load(home, "places", &size);
-    MUST(sscanf(text, "%u %u %u %u %u %u %u %u", &at.terminals, &at.sign_on_tid, &at.sign_on_stan,
-                &at.sale_tid, &at.sale_stan, &at.sale_amount, &at.sale_batch, &at.sale_mac)
-         == 8);
-    free(text);
-    uint8_t *data = load(home, "sign_on", &sign_on_size);
-    MUST(sign_on_size <= FRAME_MAX);
-    memcpy(sign_on, data, sign_on_size);
-    free(data);
-    data = load(home, "sale", &sale_size);
-    MUST(sale_size <= FRAME_MAX);
-    memcpy(sale, data, sale_size);
-    free(data);
-    data = load(home, "spec", &size);
+    uint8_t *data = load(home, "spec", &size);
     MUST(pos_spec_open(data, size, &spec) == POS_OK);
     free(data);
     terminals = calloc(at.terminals, sizeof *terminals);

@@ -20,31 +20,16 @@
 
 #include "engine/inside.h"
 #include "posengine.h"
+#include "sale_frames.h"
 
-#define MUST(claim)                                             \
-    do {                                                        \
-        if (!(claim)) {                                         \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #claim); \
-            exit(1);                                            \
-        }                                                       \
-    } while (0)
 #define WAVES_MAX 8
 #define WAVE_MAX 1024U
 #define PAGES_MAX 64U /* of a run: the disk is waited for, though not timed */
 #define HEAP_EXPECTED 1024U
-#define FRAME_MAX 1024
 #define SIGN_ON_WAVE 256U
 
 static const uint8_t MASTER[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
                                    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
-static const uint8_t TMK[16] = {0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
-                                0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11};
-
-typedef struct places {
-    unsigned sign_on_stan, sign_on_tid;
-    unsigned sale_amount, sale_stan, sale_tid, sale_batch, sale_mac;
-    unsigned terminals;
-} places;
 
 typedef struct terminal {
     pos_key mak;
@@ -52,10 +37,7 @@ typedef struct terminal {
     uint32_t stan;
 } terminal;
 
-static places at;
 static terminal *terminals;
-static uint8_t sign_on[FRAME_MAX], sale[FRAME_MAX];
-static size_t sign_on_size, sale_size;
 static pos_engine *engine;
 static pos_spec *spec;
 static uint8_t *frames; /* of one round, sale_size each */
@@ -110,22 +92,6 @@ static uint64_t draw(void)
     chance ^= chance >> 7;
     chance ^= chance << 17;
     return chance;
-}
-
-static uint8_t *load(const char *home, const char *name, size_t *size_out)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", home, name);
-    FILE *file = fopen(path, "rb");
-    MUST(file != NULL && fseek(file, 0, SEEK_END) == 0);
-    const long size = ftell(file);
-    rewind(file);
-    uint8_t *data = malloc((size_t)size + 1);
-    MUST(data != NULL && fread(data, 1, (size_t)size, file) == (size_t)size);
-    data[size] = 0;
-    fclose(file);
-    *size_out = (size_t)size;
-    return data;
 }
 
 static void open_engine(const char *home, uint32_t entries)
@@ -455,24 +421,6 @@ static void run(uint32_t wave, uint32_t count)
     run_alone(wave, count);
 }
 
-static void read_places(const char *home)
-{
-    size_t size;
-    char *text = (char *)load(home, "places", &size);
-    MUST(sscanf(text, "%u %u %u %u %u %u %u %u", &at.terminals, &at.sign_on_tid, &at.sign_on_stan,
-                &at.sale_tid, &at.sale_stan, &at.sale_amount, &at.sale_batch, &at.sale_mac)
-         == 8);
-    free(text);
-    uint8_t *frame = load(home, "sign_on", &sign_on_size);
-    MUST(sign_on_size <= FRAME_MAX);
-    memcpy(sign_on, frame, sign_on_size);
-    free(frame);
-    frame = load(home, "sale", &sale_size);
-    MUST(sale_size <= FRAME_MAX);
-    memcpy(sale, frame, sale_size);
-    free(frame);
-}
-
 int main(int count, char **words)
 {
     if (count < 5 || count > 4 + WAVES_MAX) {
@@ -481,7 +429,7 @@ int main(int count, char **words)
     }
     const uint32_t total = (uint32_t)atoi(words[2]);
     const int rounds = atoi(words[3]);
-    read_places(words[1]);
+    read_frames(words[1]);
     terminals = calloc(at.terminals, sizeof *terminals);
     frames = malloc((size_t)total * sale_size + 64);
     owners = malloc(total * sizeof *owners);
