@@ -4,7 +4,8 @@
  *   journal_timing commit HOME ENTRIES PAGES ROUNDS   pages of ENTRIES, late and full, beside an append
  *                                                     and a write into zeroed blocks of the same bytes
  *   journal_timing scan HOME ENTRIES A_PAGE ROUNDS    one column summed, beside rows and a cursor
- *   journal_timing growth HOME ENTRIES A_PAGE         seconds of every tenth, beside an append
+ *   journal_timing growth HOME ENTRIES A_PAGE         seconds of every turn, beside an append; the disk
+ *                                                     gets back what was written some volumes ago
  *
  * The ways take turns, a few pages each, so that whatever else the machine does meets them alike. The
  * journal's clock holds staging, assembling, SHA-256, CRC, the commit, and at the end of every turn a
@@ -25,7 +26,6 @@
 #define ANSWER_SIZE 120
 #define GROWN_SIZE 140 /* both, in the bench of growth: 330 bytes an entry */
 #define TURN 16        /* pages */
-#define FILE_MAX (1UL << 30)
 #define MUST(claim)                                             \
     do {                                                        \
         if (!(claim)) {                                         \
@@ -333,49 +333,69 @@ static void time_scans(const char *home, uint64_t entries, unsigned long a_page,
 
 /* ---- growth -------------------------------------------------------------------------------------- */
 #define TENTHS 10
-#define SLICES 20 /* of a tenth: journal and file take turns */
+#define SLICES 20 /* of a tenth: journal and file take turns, now one first, now the other */
+#define GROWN_VOLUME (256UL << 20)
+#define KEPT 3 /* volumes whose bytes stay: the one that is written, the next, the one before */
+
+/* Gives the disk back what the volume before the last ones holds: its file stays, as a hole. Nothing
+ * reads it here; a journal in use drops whole volumes, behind a snapshot of the state. */
+static void give_back(const char *path, uint32_t volume)
+{
+    char name[4096];
+    MUST(snprintf(name, sizeof name, "%s/volume-%06u.mdb", path, volume) < (int)sizeof name);
+    const int file = open(name, O_RDWR | O_CLOEXEC);
+    MUST(file >= 0);
+    MUST(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, GROWN_VOLUME) == 0);
+    MUST(close(file) == 0);
+}
+
+static double grown(pos_journal *journal, unsigned long a_page, uint64_t pages)
+{
+    const int64_t began = pos_clock_monotonic_ns();
+    for (uint64_t page = 0; page < pages; page++) {
+        stage_page(journal, a_page, GROWN_SIZE, 0);
+        MUST(pos_journal_write(journal, page + 1 == pages) == POS_OK);
+    }
+    return (double)(pos_clock_monotonic_ns() - began) / 1e9;
+}
 
 static void time_growth(const char *home, uint64_t entries, unsigned long a_page)
 {
-    const uint64_t pages = entries / a_page / (TENTHS * SLICES) * (TENTHS * SLICES);
-    MUST(pages > 0);
-    pos_journal *journal = opened(joined(home, "grown"), POS_DURABLE_LATE, 0, 0);
+    const uint64_t count = entries / a_page / (TENTHS * SLICES); /* pages of a slice */
+    MUST(count > 0);
+    char path[4096];
+    MUST(snprintf(path, sizeof path, "%s/grown", home) < (int)sizeof path);
+    pos_journal *journal = opened(path, POS_DURABLE_LATE, GROWN_VOLUME, 0);
     int file = open(joined(home, "append"), O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0600);
     MUST(file >= 0);
-    uint8_t *bytes = NULL;
-    size_t size = 0;
+    grown(journal, a_page, 1); /* not timed: what a page is, in bytes, and the first touch of all */
+    pos_journal_facts facts;
+    pos_journal_facts_read(journal, &facts);
+    const size_t size = facts.bytes / facts.pages;
+    uint8_t *bytes = malloc(size);
+    MUST(bytes != NULL);
     off_t offset = 0;
-    double ours[TENTHS] = {0};
-    double theirs[TENTHS] = {0};
+    uint32_t given_back = 0;
+    double ours[TENTHS * SLICES];
+    double theirs[TENTHS * SLICES];
     for (int slice = 0; slice < TENTHS * SLICES; slice++) {
-        const uint64_t count = pages / (TENTHS * SLICES);
-        const int64_t began = pos_clock_monotonic_ns();
-        for (uint64_t page = 0; page < count; page++) {
-            stage_page(journal, a_page, GROWN_SIZE, 0);
-            MUST(pos_journal_write(journal, page + 1 == count) == POS_OK);
-        }
-        ours[slice / SLICES] += (double)(pos_clock_monotonic_ns() - began) / 1e9;
-        if (bytes == NULL) {
-            pos_journal_facts facts;
-            pos_journal_facts_read(journal, &facts);
-            size = facts.bytes / facts.pages;
-            bytes = malloc(size);
-            MUST(bytes != NULL);
-        }
-        theirs[slice / SLICES] += file_turn(file, bytes, size, count, &offset);
-        if ((size_t)offset > FILE_MAX) { /* a new file, as the journal takes a new volume */
+        if (slice % 2 == 0) ours[slice] = grown(journal, a_page, count);
+        theirs[slice] = file_turn(file, bytes, size, count, &offset);
+        if (slice % 2 == 1) ours[slice] = grown(journal, a_page, count);
+        if ((size_t)offset > GROWN_VOLUME) { /* a new file, as the journal takes a new volume */
             MUST(ftruncate(file, 0) == 0);
             offset = 0;
         }
+        pos_journal_facts_read(journal, &facts);
+        while (given_back + KEPT < facts.volumes) give_back(path, ++given_back);
     }
-    pos_journal_facts facts;
-    pos_journal_facts_read(journal, &facts);
-    MUST(facts.last_sequence == pages * a_page && facts.durable_sequence == facts.last_sequence);
+    MUST(facts.last_sequence == (count * TENTHS * SLICES + 1) * a_page);
+    MUST(facts.durable_sequence == facts.last_sequence);
     printf("{\"entries\": %llu, \"bytes\": %llu, \"volumes\": %llu, \"page_bytes\": %zu, ",
-           (unsigned long long)facts.last_sequence, (unsigned long long)facts.bytes,
+           (unsigned long long)(count * TENTHS * SLICES * a_page), (unsigned long long)facts.bytes,
            (unsigned long long)facts.volumes, size);
-    print_list("journal", ours, TENTHS, ", ");
-    print_list("append", theirs, TENTHS, "}\n");
+    print_list("journal", ours, TENTHS * SLICES, ", ");
+    print_list("append", theirs, TENTHS * SLICES, "}\n");
     pos_journal_close(journal);
     MUST(close(file) == 0);
     free(bytes);
