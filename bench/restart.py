@@ -46,17 +46,22 @@ FORMAT = (
 )  # fmt: skip
 
 
+def volume_size(entries: int) -> int:
+    """A small history has small volumes: each is filled with zeros before it takes a page."""
+    return 1 << 30 if entries >= 1_000_000 else 64 << 20
+
+
 def free_port() -> int:
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))
         return int(asked.getsockname()[1])
 
 
-def signed_on(shop: Shop, terminals: int) -> Terminal:
+def signed_on(shop: Shop, terminals: int, volume_size_max: int) -> Terminal:
     """Every terminal has keys; the first of them is given back."""
     first = shop.terminal(0)
     room = {"terminals_max": terminals + 8, "page_entries_max": 4_096, "page_size_max": 8 << 20}
-    shop.settings = {**room, "volume_size_max": 1 << 30}
+    shop.settings = {**room, "volume_size_max": volume_size_max}
     with shop.engine(log=None, keystore=shop.home / "working.keys") as engine:
         for begin in range(0, terminals, 512):
             some = [shop.terminal(index) for index in range(begin, min(begin + 512, terminals))]
@@ -80,16 +85,17 @@ def prepare(home: Path, entries: int) -> Terminal:
     home.mkdir(parents=True)
     terminals = max(8, min(TERMINALS, entries // 100))
     shop = Shop(home, count=terminals)
-    first = signed_on(shop, terminals)
+    first = signed_on(shop, terminals, volume_size(entries))
     fill = program("restart_fill")
     began = time.monotonic()
-    command = [fill, home / "journal", str(entries - terminals), str(terminals), str(DAYS)]
+    command = [fill, home / "journal", str(entries - terminals), str(terminals), str(DAYS),
+               str(volume_size(entries))]  # fmt: skip
     done = subprocess.run([*map(str, command)], check=True, capture_output=True, text=True)
     print(f"made {int(done.stdout):,} entries in {time.monotonic() - began:.0f} s", flush=True)
     first.batch, first.stan = f"{DAYS:06d}", 900_000
     (home / "terminal").write_bytes(pickle.dumps(first))
     shop.write(
-        listen=f"127.0.0.1:{free_port()}", journal={"volume_size_max": 1 << 30},
+        listen=f"127.0.0.1:{free_port()}", journal={"volume_size_max": volume_size(entries)},
         terminals_max=terminals + 8, postings_max=entries * 5 // 4 + 1_024,
         repeats_max=entries * 2 // 5 + 1_024,
     )  # fmt: skip

@@ -2,7 +2,7 @@
  * Puts a history into a journal as fast as its pages are written: what ENTRIES messages of a fleet
  * leave. For bench/restart.py; prints the last sequence.
  *
- *   restart_fill PATH ENTRIES TERMINALS DAYS
+ *   restart_fill PATH ENTRIES TERMINALS DAYS VOLUME_SIZE
  *
  * The terminals have signed on before and have batch 1 open. Each day they share the day's sales and
  * settle in the evening, which closes their batch and opens the next one. The last day is not settled.
@@ -99,11 +99,11 @@ static void settle(uint32_t terminal, uint32_t batch, uint32_t stan, int64_t at_
 
 int main(int count, char **words)
 {
-    MUST(count == 5);
+    MUST(count == 6);
     const uint64_t entries = strtoull(words[2], NULL, 10);
     const uint32_t terminals = (uint32_t)strtoul(words[3], NULL, 10);
     const uint32_t days = (uint32_t)strtoul(words[4], NULL, 10);
-    const pos_journal_options options = {.volume_size_max = UINT64_C(1) << 30,
+    const pos_journal_options options = {.volume_size_max = strtoull(words[5], NULL, 10),
                                          .zone_offset_minute = 480};
     MUST(pos_journal_open(words[1], &options, &journal) == POS_OK);
     for (size_t index = 0; index < sizeof heap; index++) heap[index] = (uint8_t)(index * 37);
