@@ -8,6 +8,10 @@
 
 #include <assert.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #define TEN_TO_8 100000000U
 
 static unsigned nibble_at(const uint8_t *bcd, size_t index)
@@ -93,17 +97,30 @@ static uint64_t eight_digits(uint32_t value)
     return lanes + UINT64_C(0x3030303030303030);
 }
 
+/* The last `size` of eight characters, four at least by two moves that may overlap. */
+static void last_write(uint64_t digits, char *text, size_t size)
+{
+    uint8_t *at = (uint8_t *)text;
+    assert(size <= 8);
+    if (size >= 4) {
+        pos_store_u32_le(at, (uint32_t)(digits >> 8 * (8 - size)));
+        pos_store_u32_le(at + size - 4, (uint32_t)(digits >> 32));
+    } else if (size >= 2) {
+        pos_store_u16_le(at, (uint16_t)(digits >> 8 * (8 - size)));
+        pos_store_u16_le(at + size - 2, (uint16_t)(digits >> 48));
+    } else if (size == 1) {
+        at[0] = (uint8_t)(digits >> 56);
+    }
+}
+
 void pos_ascii_from_number(uint64_t value, char *text, size_t size)
 {
-    uint8_t digits[8];
     while (size > 8) {
-        pos_store_u64_le(digits, eight_digits((uint32_t)(value % TEN_TO_8)));
-        value /= TEN_TO_8;
         size -= 8;
-        pos_copy(text + size, digits, 8);
+        pos_store_u64_le((uint8_t *)text + size, eight_digits((uint32_t)(value % TEN_TO_8)));
+        value /= TEN_TO_8;
     }
-    pos_store_u64_le(digits, eight_digits((uint32_t)(value % TEN_TO_8)));
-    pos_copy(text, digits + 8 - size, size);
+    last_write(eight_digits((uint32_t)(value % TEN_TO_8)), text, size);
 }
 
 /* Four bytes as eight characters, the first in the lowest byte. No table look-up: this also writes
@@ -119,7 +136,7 @@ static uint64_t eight_hex(uint32_t bytes)
     return lanes + UINT64_C(0x3030303030303030) + letters * ('A' - '9' - 1);
 }
 
-void pos_hex_from_bytes(const uint8_t *bytes, size_t size, char *hex_out)
+static void hex_by_four(const uint8_t *bytes, size_t size, char *hex_out)
 {
     size_t index = 0;
     for (; index + 4 <= size; index += 4) {
@@ -131,6 +148,38 @@ void pos_hex_from_bytes(const uint8_t *bytes, size_t size, char *hex_out)
         hex_out[index] = (char)('0' + nibble + is_letter * ('A' - '9' - 1));
     }
 }
+
+#if defined(__SSE2__)
+/* The nibbles of eight bytes as sixteen characters; no table look-up here either. */
+static __m128i sixteen_hex(__m128i bytes)
+{
+    const __m128i low_nibble = _mm_set1_epi8(0x0f);
+    const __m128i high = _mm_and_si128(_mm_srli_epi16(bytes, 4), low_nibble);
+    const __m128i nibbles = _mm_unpacklo_epi8(high, _mm_and_si128(bytes, low_nibble));
+    const __m128i is_letter = _mm_cmpgt_epi8(nibbles, _mm_set1_epi8(9));
+    const __m128i step = _mm_and_si128(is_letter, _mm_set1_epi8('A' - '9' - 1));
+    return _mm_add_epi8(_mm_add_epi8(nibbles, _mm_set1_epi8('0')), step);
+}
+
+void pos_hex_from_bytes(const uint8_t *bytes, size_t size, char *hex_out)
+{
+    for (; size >= 8; size -= 8, bytes += 8, hex_out += 16) {
+        const __m128i eight = _mm_loadl_epi64((const __m128i *)(const void *)bytes);
+        _mm_storeu_si128((__m128i *)(void *)hex_out, sixteen_hex(eight));
+    }
+    if (size == 4) { /* a half of a MAC */
+        const __m128i four = _mm_cvtsi32_si128((int)pos_load_u32_le(bytes));
+        _mm_storel_epi64((__m128i *)(void *)hex_out, sixteen_hex(four));
+    } else if (size > 0) {
+        hex_by_four(bytes, size, hex_out);
+    }
+}
+#else
+void pos_hex_from_bytes(const uint8_t *bytes, size_t size, char *hex_out)
+{
+    hex_by_four(bytes, size, hex_out);
+}
+#endif
 
 bool pos_hex_to_bytes(const char *hex, uint8_t *bytes_out, size_t size)
 {

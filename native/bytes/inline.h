@@ -95,12 +95,21 @@ static inline void pos_zero(void *at, size_t size)
     if (size > 0) memset(at, 0, size);
 }
 
-/* Where the size is known at run time only and is mostly 32 or less: two words that may overlap instead
- * of a call. No byte beyond `size` is read or written. */
+/* Thirty-two bytes by moves of a known size, however few of them are wanted: read and written whole. */
+static inline void pos_copy_32(uint8_t *to, const uint8_t *from)
+{
+    memcpy(to, from, 32);
+}
+
+/* Where the size is known at run time only and is mostly 64 or less: two words that may overlap instead
+ * of a call. No byte beyond `size` is read or written; the two do not overlap. */
 static inline void pos_copy_short(uint8_t *to, const uint8_t *from, size_t size)
 {
-    if (size > 32) {
+    if (size > 64) {
         memcpy(to, from, size);
+    } else if (size > 32) {
+        pos_copy_32(to, from);
+        pos_copy_32(to + size - 32, from + size - 32);
     } else if (size > 16) {
         uint64_t words[4];
         memcpy(words, from, 16);
