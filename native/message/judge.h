@@ -24,6 +24,9 @@ extern const uint8_t pos_character_classes[256]; /* value.c */
 /* The classes that hold the characters of a content: value.c. */
 uint8_t pos_classes_of(uint8_t content, uint8_t encoding);
 
+/* Index: a byte of two digits. What they say, or 80, which no digits say: value.c. */
+extern const uint8_t pos_pair_values[256];
+
 #define POS_EACH_BYTE 0x0101010101010101U
 
 /* A word of digits, two a byte: not 0 where a nibble is above 9. */

@@ -59,6 +59,8 @@ typedef struct plan_step {
     uint8_t allowed;      /* PLAN_TEXT: classes */
     uint8_t layout;       /* pos_layout_judge */
     uint8_t field;
+    uint8_t low;          /* PLAN_TEXT: as plan_bounds says */
+    uint8_t high;
     bool is_right;        /* PLAN_PAIRS: an odd digit lies in the low nibble */
 } plan_step;
 
@@ -72,6 +74,13 @@ typedef struct plan_chunk {
     uint8_t after;                    /* steps before it */
     uint8_t size;
 } plan_chunk;
+
+/* Where the characters of a chunk mostly are; other bytes may be any. Those between are right, those
+ * outside want a closer look. */
+typedef struct plan_bounds {
+    _Alignas(32) uint8_t low[64];
+    uint8_t high[64];
+} plan_bounds;
 
 /* Thirty-two numbers of 16 bits of what is written: base + sums of `index`. */
 typedef struct plan_line {
@@ -144,6 +153,7 @@ typedef struct pos_plan {
     uint64_t places[POS_FIELD_MAX]; /* offset, size << 16, units << 32: without vectors */
     uint8_t place_sum[POS_FIELD_MAX];
     uint8_t place_field[POS_FIELD_MAX];
+    plan_bounds bounds[POS_PLAN_CHUNK_MAX]; /* of the chunks; AVX2 */
 } pos_plan;
 
 /* Chip data as it was seen: which bytes are tags and lengths, and what they are. The same bytes in
@@ -250,17 +260,20 @@ static inline const pos_plan *plan_find(pos_plan_cache *cache, const uint8_t *bo
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------- */
-/* The digits of 1 to 4 nibbles as a number; false where one is above 9. */
-static inline bool plan_bcd_number(uint32_t high, uint32_t low, uint32_t *number_out)
+/* The digits of two bytes as a number; false where a nibble is above 9. */
+static inline bool plan_bcd_number(uint8_t high, uint8_t low, uint32_t *number_out)
 {
-    *number_out = (low - 6 * (low >> 4)) + 100 * (high - 6 * (high >> 4));
-    return ((low & 0x0f) <= 9) & (low <= 0x99) & ((high & 0x0f) <= 9) & (high <= 0x99);
+    const uint32_t hundreds = pos_pair_values[high];
+    const uint32_t ones = pos_pair_values[low];
+    *number_out = ones + 100 * hundreds;
+    return (ones | hundreds) < 0x80;
 }
 
 static inline bool plan_prefix(const plan_step *step, const uint8_t *at, uint32_t *number_out)
 {
     if (step->prefix_code == POS_CODE_BCD) {
-        return plan_bcd_number(at[0] & step->prefix_high, at[step->prefix_size - 1], number_out);
+        return plan_bcd_number((uint8_t)(at[0] & step->prefix_high), at[step->prefix_size - 1],
+                               number_out);
     }
     uint32_t number = 0;
     bool holds = true;

@@ -2,7 +2,8 @@
  * Plans by vectors of 32 bytes: content and chip data; places and numbers as in C11 (plan_words.h).
  *
  *   digits       what is above 9 in a low nibble, or above 99 in a byte, is left by a subtraction
- *   characters   the class of a byte: one look-up for each of the six rows of sixteen that have any
+ *   characters   between two bounds, where those of its class mostly are; or else the class of a byte:
+ *                one look-up for each of the six rows of sixteen that have any
  *
  * Rules. There are no masked loads here: what would pass the end of the body is copied first. Bytes
  * behind a value, that are there, are loaded and not judged.
@@ -75,7 +76,20 @@ static inline bool is_zero(__m256i bytes)
     return _mm256_testz_si256(bytes, bytes) != 0;
 }
 
-static inline bool chunk_holds(const plan_chunk *chunk, const uint8_t *at, const uint8_t *end)
+/* FF where a byte is between its bounds. */
+static inline __m256i is_between(__m256i bytes, __m256i low, __m256i high)
+{
+    return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_max_epu8(bytes, low), bytes),
+                            _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, high), bytes));
+}
+
+static inline bool are_all(__m256i bytes)
+{
+    return _mm256_movemask_epi8(bytes) == -1;
+}
+
+static inline bool chunk_holds(const plan_chunk *chunk, const plan_bounds *bounds, const uint8_t *at,
+                               const uint8_t *end)
 {
     __m256i bad = _mm256_setzero_si256();
     for (uint32_t done = 0; done < chunk->size; done += 32) {
@@ -83,6 +97,8 @@ static inline bool chunk_holds(const plan_chunk *chunk, const uint8_t *at, const
         bad = _mm256_or_si256(
             bad, pairs_bad(_mm256_and_si256(bytes, own_load(chunk->nibbles + done))));
         if (chunk->text == 0) continue;
+        const __m256i low = own_load(bounds->low + done);
+        if (are_all(is_between(bytes, low, own_load(bounds->high + done)))) continue;
         bad = _mm256_or_si256(bad, text_bad(bytes, own_load(chunk->allowed + done)));
     }
     return is_zero(bad);
@@ -111,9 +127,14 @@ static inline bool text_holds(const plan_step *step, const uint8_t *at, uint32_t
 {
     __m256i bad = _mm256_setzero_si256();
     const __m256i allowed = _mm256_set1_epi8((char)step->allowed);
+    const __m256i low = _mm256_set1_epi8((char)step->low);
+    const __m256i high = _mm256_set1_epi8((char)step->high);
     for (uint32_t done = 0; done < size; done += 32) {
-        const __m256i here = _mm256_and_si256(allowed, first_bytes(size - done));
-        bad = _mm256_or_si256(bad, text_bad(bytes_load(at + done, size - done, end), here));
+        const __m256i bytes = bytes_load(at + done, size - done, end);
+        const __m256i here = first_bytes(size - done);
+        const __m256i is_other = _mm256_andnot_si256(is_between(bytes, low, high), here);
+        if (is_zero(is_other)) continue;
+        bad = _mm256_or_si256(bad, text_bad(bytes, _mm256_and_si256(allowed, here)));
     }
     return is_zero(bad);
 }

@@ -73,6 +73,20 @@ static void place_put(maker *make, unsigned field, uint32_t size, uint32_t units
     plan->place_field[count] = (uint8_t)field;
 }
 
+/* Where the characters of these classes mostly are: all between `low` and `high` are of them. */
+static void bounds_put(uint8_t allowed, uint8_t *low, uint8_t *high)
+{
+    *low = UINT8_MAX; /* nowhere: FF is of no class, nor is it at most 0 */
+    *high = 0;
+    if ((allowed & POS_IS_PRINTABLE) != 0) {
+        *low = 0x20;
+        *high = 0x7e;
+    } else if ((allowed & POS_IS_DIGIT) != 0) {
+        *low = '0';
+        *high = '9';
+    }
+}
+
 /* ---- content of fixed fields ------------------------------------------------------------------------ */
 /* The chunk that the byte at make->at + index falls into, opened where there is none; NULL: no room. */
 static plan_chunk *chunk_of(maker *make, uint32_t index, uint32_t *byte_out)
@@ -87,6 +101,11 @@ static plan_chunk *chunk_of(maker *make, uint32_t index, uint32_t *byte_out)
     if (plan->chunk_count == POS_PLAN_CHUNK_MAX) return NULL;
     plan_chunk *made = &plan->chunks[plan->chunk_count++];
     *made = (plan_chunk){.base = (uint16_t)at, .after = plan->step_count};
+    plan_bounds *bounds = &plan->bounds[plan->chunk_count - 1];
+    for (uint32_t each = 0; each < 64; each++) {
+        bounds->low[each] = 0;
+        bounds->high[each] = UINT8_MAX;
+    }
     *byte_out = 0;
     return made;
 }
@@ -98,7 +117,11 @@ static bool byte_judge(maker *make, uint32_t index, uint8_t nibbles, uint8_t all
     if (chunk == NULL) return false;
     chunk->nibbles[byte] = nibbles;
     chunk->allowed[byte] = allowed;
-    if (allowed != 0) chunk->text |= (uint64_t)1 << byte;
+    if (allowed != 0) {
+        plan_bounds *bounds = &make->plan->bounds[chunk - make->plan->chunks];
+        chunk->text |= (uint64_t)1 << byte;
+        bounds_put(allowed, &bounds->low[byte], &bounds->high[byte]);
+    }
     chunk->size = (uint8_t)(byte + 1);
     chunk->here = ~(uint64_t)0 >> (63 - byte);
     return true;
@@ -219,6 +242,7 @@ static bool step_put(maker *make, unsigned field, const pos_form *form)
     if (is_judged(form)) {
         step->judge = form->encoding == POS_CODE_BCD ? PLAN_PAIRS : PLAN_TEXT;
         step->allowed = pos_classes_of(form->content, form->encoding);
+        bounds_put(step->allowed, &step->low, &step->high);
     }
     step->layout = (uint8_t)layout_judge(make, form);
     step->sizes = form->layout_sizes;

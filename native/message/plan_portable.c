@@ -11,8 +11,10 @@ typedef struct plan_sums {
     uint64_t words[2 * POS_PLAN_STEP_MAX + 1];
 } plan_sums;
 
-static inline bool chunk_holds(const plan_chunk *chunk, const uint8_t *at, const uint8_t *end)
+static inline bool chunk_holds(const plan_chunk *chunk, const plan_bounds *bounds, const uint8_t *at,
+                               const uint8_t *end)
 {
+    (void)bounds;
     assert(chunk->size <= end - at);
     uint64_t bad = 0;
     for (uint32_t index = 0; index < chunk->size; index += 8) {

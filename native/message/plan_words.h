@@ -53,7 +53,8 @@ static inline bool sums_read(pos_plan_cache *cache, const pos_plan *plan, const 
     if (!steps_take(plan, body, size, sums)) return false;
     for (uint32_t index = 0; index < plan->chunk_count; index++) {
         const plan_chunk *chunk = &plan->chunks[index];
-        if (!chunk_holds(chunk, body + chunk->base + sums->taken[chunk->after], end)) return false;
+        const uint8_t *at = body + chunk->base + sums->taken[chunk->after];
+        if (!chunk_holds(chunk, &plan->bounds[index], at, end)) return false;
     }
     for (uint32_t index = 0; index < plan->step_count; index++) {
         const plan_step *step = &plan->steps[index];
