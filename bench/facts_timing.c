@@ -195,12 +195,12 @@ static void answer_fast(const pos_spec *spec, pos_recipes *recipes, one *of)
 {
     (void)spec;
     pos_answer_value values[16];
-    const size_t count = given(values);
+    const pos_answer_sheet sheet = {.values = values, .count = (uint32_t)given(values)};
     pos_fault fault;
     size_t covered, mac;
     pos_writer writer = pos_writer_over(template_, sizeof template_);
     pos_writer filled = pos_writer_over(reply, sizeof reply);
-    if (pos_recipe_answer(recipes, of->recipe, of->rule, &of->message, values, count, true, &writer,
+    if (pos_recipe_answer(recipes, of->recipe, of->rule, &of->message, &sheet, true, &writer,
                           &filled, &covered, &mac, &fault) != POS_OK) die("no answer");
     sizes[1] = writer.size;
     sizes[2] = filled.size;

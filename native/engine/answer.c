@@ -6,6 +6,10 @@
  *   37 38 39  reference, authorisation, response       48        settle totals and result digits
  *   54        balance     59  voucher     60  the request's, with the batch that sign-on opened
  *   62        key block, or what a download carries
+ *
+ * Of most answers only 37, 38 and 39 are their own: the rest is the same as long as the clock shows the
+ * same second and the names stay. Such answers share a sheet, which the recipes dress once (message.h);
+ * one with any other value is put together step by step, and has no number.
  */
 #include <assert.h>
 
@@ -35,6 +39,13 @@ static const uint8_t ROLES[ANSWER_SOURCE_COUNT] = {
 };
 
 /* ---- which values a kind's answer carries: worked out once a rule -------------------------------- */
+/* Values that only some messages have, or that are not of a known size. */
+static bool is_odd(answer_source source)
+{
+    return source == SOURCE_TOTALS || source == SOURCE_BALANCE || source == SOURCE_VOUCHER
+           || source == SOURCE_BATCH || source == SOURCE_PRIVATE_62;
+}
+
 static void plan_make(const pos_engine *engine, const pos_rule *rule, answer_plan *plan)
 {
     *plan = (answer_plan){.rule = rule};
@@ -53,10 +64,13 @@ static void plan_make(const pos_engine *engine, const pos_rule *rule, answer_pla
             .field = (uint8_t)field, .source = (uint8_t)source, .size = (uint16_t)facts.size_max};
         plan->count++;
     }
+    for (uint8_t index = 0; index < plan->count; index++) {
+        if (is_odd((answer_source)plan->steps[index].source)) plan->odd[plan->odd_count++] = index;
+    }
 }
 
 /* Rules are few, and a slot of the table that two of them share is worked out again. */
-static const answer_plan *plan_of(pos_engine *engine, const pos_rule *rule)
+static answer_plan *plan_of(pos_engine *engine, const pos_rule *rule)
 {
     answer_plan *plan = &engine->answer_plans[(uintptr_t)rule / sizeof *rule % ANSWER_PLANS];
     if (plan->rule != rule) plan_make(engine, rule, plan);
@@ -69,6 +83,19 @@ void answer_forget_plans(pos_engine *engine)
 }
 
 /* ---- the clock of a wave, as terminals show it ------------------------------------------------------ */
+/* Names are looked at too: others may lie where the ones before them lay. */
+static bool is_same_edition(const answer_clock *left, const answer_clock *right)
+{
+    const pos_policy_names *ours = &left->names_were;
+    const pos_policy_names *theirs = &right->names_were;
+    return pos_equal(left->local, right->local, sizeof left->local)
+           && pos_equal(left->business, right->business, sizeof left->business)
+           && left->names == right->names
+           && pos_equal(ours->acquirer, theirs->acquirer, sizeof ours->acquirer)
+           && pos_equal(ours->institutions, theirs->institutions, sizeof ours->institutions)
+           && pos_equal(ours->organization, theirs->organization, sizeof ours->organization);
+}
+
 void answer_set_clock(pos_engine *engine)
 {
     answer_clock *clock = &engine->answer_clock;
@@ -78,10 +105,15 @@ void answer_set_clock(pos_engine *engine)
     const uint64_t time = now.hour * 10000 + now.minute * 100 + now.second;
     const uint64_t business =
         (uint64_t)now.business_year * 10000 + now.business_month * 100 + now.business_day;
-    clock->year = now.year;
-    clock->month = now.month;
-    pos_ascii_from_number(date * 1000000 + time, clock->local, sizeof clock->local);
-    pos_ascii_from_number(business, clock->business, sizeof clock->business);
+    answer_clock next = *clock;
+    next.year = now.year;
+    next.month = now.month;
+    pos_ascii_from_number(date * 1000000 + time, next.local, sizeof next.local);
+    pos_ascii_from_number(business, next.business, sizeof next.business);
+    next.names = engine->names;
+    next.names_were = *engine->names;
+    if (!is_same_edition(clock, &next)) next.edition++;
+    *clock = next;
 }
 
 /* A role's field of the spec may be MMDD, YYMMDD or more: its size says which. */
@@ -209,6 +241,11 @@ static pos_slice refusal_value(const pos_engine *engine, const answer_sources *s
     }
 }
 
+static bool has_auth(const pos_decision *decision)
+{
+    return decision->auth[0] != ' ' && decision->auth[0] != '\0';
+}
+
 /* Size 0: this message's answer has none. */
 static pos_slice value_of(const pos_engine *engine, const answer_sources *sources,
                           const answer_step *step, answer_room *room)
@@ -220,7 +257,7 @@ static pos_slice value_of(const pos_engine *engine, const answer_sources *source
     case SOURCE_ACQUIRER: return text_of(names->acquirer);
     case SOURCE_RRN: return chars_of(sources->rrn, 12);
     case SOURCE_AUTH:
-        if (decision->auth[0] == ' ' || decision->auth[0] == '\0') return (pos_slice){0};
+        if (!has_auth(decision)) return (pos_slice){0};
         return chars_of(decision->auth, sizeof decision->auth);
     case SOURCE_INSTITUTIONS: return text_of(names->institutions);
     case SOURCE_BALANCE: return balance_of(sources, room);
@@ -234,10 +271,10 @@ static pos_slice value_of(const pos_engine *engine, const answer_sources *source
 }
 
 /* The values of an answer, ascending by field; their count. */
-static size_t values_of(pos_engine *engine, const answer_sources *sources, answer_room *room,
-                        pos_answer_value values[ANSWER_SOURCE_COUNT])
+static uint32_t values_of(pos_engine *engine, const answer_sources *sources, answer_room *room,
+                          pos_answer_value values[ANSWER_SOURCE_COUNT])
 {
-    size_t count = 0;
+    uint32_t count = 0;
     const answer_plan *plan = plan_of(engine, sources->slot->rule);
     for (size_t index = 0; index < plan->count; index++) {
         const answer_step *step = &plan->steps[index];
@@ -255,6 +292,69 @@ static bool is_signed(const pos_slot *slot)
     return slot->rule->answer_has_mac && slot->key != NULL;
 }
 
+/* ---- sheets: what most answers have in common ----------------------------------------------------------- */
+/* Where a message's own value goes, and how long it is. Such a place is not common to all. */
+static uint32_t own_place(answer_sheet *sheet, uint32_t size)
+{
+    const uint32_t place = sheet->given.count;
+    sheet->values[place].size = size;
+    sheet->given.steady &= ~(UINT32_C(1) << place);
+    return place;
+}
+
+/* As values_of for a decision that has no odd value: only what is its own is left out. */
+static void sheet_make(pos_engine *engine, const answer_plan *plan, bool is_authorised,
+                       answer_sheet *sheet)
+{
+    const pos_decision decision = {.auth = {0}};
+    const answer_sources sources = {.decision = &decision};
+    *sheet = (answer_sheet){
+        .given = {.steady = ~UINT32_C(0), .number = ++engine->answer_clock.sheets},
+        .rrn = ANSWER_SOURCE_COUNT, .auth = ANSWER_SOURCE_COUNT, .response = ANSWER_SOURCE_COUNT,
+    };
+    sheet->given.values = sheet->values;
+    for (size_t index = 0; index < plan->count; index++) {
+        const answer_step *step = &plan->steps[index];
+        const answer_source source = (answer_source)step->source;
+        const uint32_t count = sheet->given.count;
+        if (count > 0 && sheet->values[count - 1].field == step->field) continue;
+        if (is_odd(source) || (source == SOURCE_AUTH && !is_authorised)) continue;
+        sheet->values[count].field = step->field;
+        if (source == SOURCE_RRN) sheet->rrn = own_place(sheet, 12);
+        else if (source == SOURCE_AUTH) sheet->auth = own_place(sheet, sizeof decision.auth);
+        else if (source == SOURCE_RESPONSE) sheet->response = own_place(sheet, 2);
+        else {
+            const pos_slice value = value_of(engine, &sources, step, NULL);
+            if (value.size == 0) continue;
+            sheet->values[count].value = value.data;
+            sheet->values[count].size = (uint32_t)value.size;
+        }
+        sheet->given.count++;
+    }
+}
+
+/* The sheet of a message that has no odd value, with its own values; NULL: it has one. */
+static const pos_answer_sheet *sheet_of(pos_engine *engine, const answer_sources *sources,
+                                        answer_room *room)
+{
+    answer_plan *plan = plan_of(engine, sources->slot->rule);
+    for (uint32_t index = 0; index < plan->odd_count; index++) {
+        const answer_step *step = &plan->steps[plan->odd[index]];
+        answer_room unused = *room; /* nothing of it is kept */
+        if (value_of(engine, sources, step, &unused).size > 0) return NULL;
+    }
+    if (plan->edition != engine->answer_clock.edition) {
+        sheet_make(engine, plan, false, &plan->sheets[0]);
+        sheet_make(engine, plan, true, &plan->sheets[1]);
+        plan->edition = engine->answer_clock.edition;
+    }
+    answer_sheet *sheet = &plan->sheets[has_auth(sources->decision)];
+    sheet->values[sheet->rrn].value = (const uint8_t *)sources->rrn;
+    sheet->values[sheet->auth].value = (const uint8_t *)sources->decision->auth;
+    sheet->values[sheet->response].value = (const uint8_t *)sources->response;
+    return &sheet->given;
+}
+
 pos_status answer_make(pos_engine *engine, const answer_sources *sources, pos_writer *template_,
                        pos_writer *reply, size_t *covered_size_out, size_t *mac_size_out,
                        pos_fault *fault_out)
@@ -265,10 +365,15 @@ pos_status answer_make(pos_engine *engine, const answer_sources *sources, pos_wr
     char text[TEXT_SIZE_MAX];
     answer_room room = {.text = text, .size = sizeof text};
     pos_answer_value values[ANSWER_SOURCE_COUNT];
-    const size_t count = values_of(engine, sources, &room, values);
-    return pos_recipe_answer(engine->recipes, slot->recipe, slot->rule, &slot->message, values,
-                             count, is_signed(slot), template_, reply, covered_size_out,
-                             mac_size_out, fault_out);
+    pos_answer_sheet own = {.values = values};
+    const pos_answer_sheet *sheet = sheet_of(engine, sources, &room);
+    if (sheet == NULL) {
+        own.count = values_of(engine, sources, &room, values);
+        sheet = &own;
+    }
+    return pos_recipe_answer(engine->recipes, slot->recipe, slot->rule, &slot->message, sheet,
+                             is_signed(slot), template_, reply, covered_size_out, mac_size_out,
+                             fault_out);
 }
 
 pos_status answer_build(pos_engine *engine, const answer_sources *sources, pos_writer *writer,

@@ -153,16 +153,34 @@ typedef struct answer_step {
 
 #define ANSWER_PLANS 64
 
+/* The values of an answer that has nothing unusual: all but three are the same for every message until
+ * the clock, as terminals show it, moves on or the names change. */
+typedef struct answer_sheet {
+    pos_answer_sheet given; /* of `values` */
+    uint32_t rrn;           /* where these lie among the values; the last place is nobody's */
+    uint32_t auth;
+    uint32_t response;
+    pos_answer_value values[ANSWER_SOURCE_COUNT + 1];
+} answer_sheet;
+
 typedef struct answer_plan {
     const pos_rule *rule; /* NULL: not worked out */
     size_t count;
     answer_step steps[ANSWER_SOURCE_COUNT]; /* ascending by field */
+    uint32_t odd_count;
+    uint8_t odd[ANSWER_SOURCE_COUNT]; /* steps whose values most messages do not have */
+    uint64_t edition;      /* of clock and names that the sheets were made of; 0: they were not */
+    answer_sheet sheets[2]; /* without an authorisation code, and with one */
 } answer_plan;
 
 typedef struct answer_clock {
     unsigned year, month;
     char local[14];   /* YYYYMMDDhhmmss */
     char business[8]; /* YYYYMMDD */
+    const pos_policy_names *names; /* and what they were */
+    pos_policy_names names_were;
+    uint64_t edition; /* of all these; never the same again */
+    uint64_t sheets;  /* numbers given to sheets so far */
 } answer_clock;
 
 /* ---- a message in hand: what is made of it, and not needed after it ---------------------------------- */
@@ -300,7 +318,7 @@ typedef struct answer_sources {
     const uint8_t *private_62;    /* key block or download records */
     uint32_t private_62_size;
 } answer_sources;
-/* Once a wave: local time and business date as texts. */
+/* Once a wave: local time and business date as texts, and which names are in force. */
 void answer_set_clock(pos_engine *engine);
 /* Another spec is in force. */
 void answer_forget_plans(pos_engine *engine);

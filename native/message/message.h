@@ -294,14 +294,27 @@ void pos_recipe_redact(pos_recipes *recipes, const pos_recipe *recipe, const pos
                        const pos_message *message, pos_writer *writer);
 
 /*
+ * The values of an answer, ascending by field. Many answers have most of them in common: the hour, the
+ * names of a policy. Sheets that say so, by a number, have those dressed once and not for each answer.
+ * What is common is kept in the cache, so it is nothing secret.
+ */
+typedef struct pos_answer_sheet {
+    const pos_answer_value *values;
+    uint32_t count;
+    uint32_t steady; /* bit n: values[n] is common to all sheets of the number */
+    uint64_t number; /* sheets of a number have the same fields, and the same bytes in what is common; a
+                        number is never used again for another. 0: this one is like no other */
+} pos_answer_sheet;
+
+/*
  * pos_answer_build into `template_writer` and pos_answer_fill of it into `reply_writer`, in one pass.
  * `template_writer` NULL: the template is not wanted. Fails as the first of the two that fails;
  * what a writer then holds past its size before is not meaningful, and the size of `reply_writer` is
  * what it was. A writer that is full says so itself, as ever.
  */
 pos_status pos_recipe_answer(pos_recipes *recipes, const pos_recipe *recipe, const pos_rule *rule,
-                             const pos_message *request, const pos_answer_value *values,
-                             size_t value_count, bool is_signed, pos_writer *template_writer,
+                             const pos_message *request, const pos_answer_sheet *sheet,
+                             bool is_signed, pos_writer *template_writer,
                              pos_writer *reply_writer, size_t *covered_size_out,
                              size_t *mac_size_out, pos_fault *fault_out);
 

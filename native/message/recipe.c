@@ -64,6 +64,7 @@ struct pos_recipes {
     uint64_t readings;
     uint64_t seed;
     uint32_t serial;
+    uint32_t last_shape; /* where the shape that was found last lies: mostly the next one's too */
     pos_recipe_settings settings;
     recipe_chips chips;
     uint32_t marks[MARKS_MAX];
@@ -277,18 +278,27 @@ static void key_of(const shape *of, const pos_message *message, uint64_t key_out
     }
 }
 
+static inline bool is_shape(const shape *each, const pos_message *message)
+{
+    return each->serial != 0 && each->mti == message->mti
+           && each->bitmap[0] == message->bitmap[0] && each->bitmap[1] == message->bitmap[1];
+}
+
 static shape *shape_find(pos_recipes *recipes, const pos_message *message)
 {
+    shape *last = &recipes->shapes[recipes->last_shape];
+    if (is_shape(last, message)) {
+        last->used_at = recipes->readings;
+        return last;
+    }
     uint64_t sum = mixed(recipes->seed, message->mti);
     sum = mixed(mixed(sum, message->bitmap[0]), message->bitmap[1]);
     shape *set = &recipes->shapes[sum % (SHAPES_MAX / WAYS) * WAYS];
     shape *place = NULL;
     for (unsigned way = 0; way < WAYS; way++) {
         shape *each = &set[way];
-        const bool is_ours = each->serial != 0 && each->mti == message->mti
-                             && each->bitmap[0] == message->bitmap[0]
-                             && each->bitmap[1] == message->bitmap[1];
-        if (is_ours) {
+        if (is_shape(each, message)) {
+            recipes->last_shape = (uint32_t)(each - recipes->shapes);
             each->used_at = recipes->readings;
             return each;
         }
@@ -432,16 +442,16 @@ void pos_recipe_redact(pos_recipes *recipes, const pos_recipe *recipe, const pos
 }
 
 static pos_status answer_slowly(pos_recipes *recipes, const pos_rule *rule,
-                                const pos_message *request, const pos_answer_value *values,
-                                size_t value_count, bool is_signed, pos_writer *template_writer,
+                                const pos_message *request, const pos_answer_sheet *sheet,
+                                bool is_signed, pos_writer *template_writer,
                                 pos_writer *reply_writer, size_t *covered_size_out,
                                 size_t *mac_size_out, pos_fault *fault_out)
 {
     pos_writer scratch = pos_writer_over(recipes->scratch, sizeof recipes->scratch);
     pos_writer *writer = template_writer == NULL ? &scratch : template_writer;
     const size_t start = writer->size;
-    const pos_status status = pos_answer_build(recipes->spec, rule, request, values, value_count,
-                                               is_signed, writer, fault_out);
+    const pos_status status = pos_answer_build(recipes->spec, rule, request, sheet->values,
+                                               sheet->count, is_signed, writer, fault_out);
     if (status != POS_OK) return status;
     if (writer->is_full) {
         reply_writer->is_full = true; /* half a template is no reply */
@@ -452,22 +462,22 @@ static pos_status answer_slowly(pos_recipes *recipes, const pos_rule *rule,
 }
 
 pos_status pos_recipe_answer(pos_recipes *recipes, const pos_recipe *recipe, const pos_rule *rule,
-                             const pos_message *request, const pos_answer_value *values,
-                             size_t value_count, bool is_signed, pos_writer *template_writer,
+                             const pos_message *request, const pos_answer_sheet *sheet,
+                             bool is_signed, pos_writer *template_writer,
                              pos_writer *reply_writer, size_t *covered_size_out,
                              size_t *mac_size_out, pos_fault *fault_out)
 {
     assert(recipes != NULL && rule != NULL && request != NULL && reply_writer != NULL);
     assert(recipe == NULL || recipe->rule == rule);
-    assert(values != NULL || value_count == 0);
+    assert(sheet != NULL && (sheet->values != NULL || sheet->count == 0));
     if (recipe != NULL) {
         /* Answers are compiled into the recipe when they are first wanted: it lies in the cache. */
         pos_recipe *ours = &recipes->recipes[recipe - recipes->recipes];
-        if (recipe_answer_write(recipes->spec, ours, request, values, value_count, is_signed,
-                                template_writer, reply_writer, covered_size_out, mac_size_out)) {
+        if (recipe_answer_write(recipes->spec, ours, request, sheet, is_signed, template_writer,
+                                reply_writer, covered_size_out, mac_size_out)) {
             return POS_OK;
         }
     }
-    return answer_slowly(recipes, rule, request, values, value_count, is_signed, template_writer,
-                         reply_writer, covered_size_out, mac_size_out, fault_out);
+    return answer_slowly(recipes, rule, request, sheet, is_signed, template_writer, reply_writer,
+                         covered_size_out, mac_size_out, fault_out);
 }

@@ -98,7 +98,8 @@ typedef struct recipe_facts {
 } recipe_facts;
 
 /* ---- redaction -------------------------------------------------------------------------------------- */
-#define RECIPE_KEPT_MAX 64
+#define RECIPE_KEPT_MAX 80
+#define RECIPE_WORDS_MAX 64
 #define RECIPE_COVERS_MAX 24
 
 typedef enum recipe_keep {
@@ -106,21 +107,35 @@ typedef enum recipe_keep {
     KEEP_COVERED,  /* and then parts written over */
     KEEP_ELEMENTS, /* BER-TLV: the kept tags */
     KEEP_SLOWLY,   /* as redact.c does */
+    KEEP_RUN,      /* words for the whole fields that come next, which lie at known distances */
 } recipe_keep;
 
 typedef struct recipe_kept {
     uint8_t field;
     uint8_t keep; /* recipe_keep */
-    uint8_t cover_first;
+    uint8_t cover_first; /* KEEP_RUN: among the words */
     uint8_t cover_count;
+    uint8_t members; /* KEEP_RUN: how many of those that come next */
+    uint16_t reach;  /* KEEP_RUN: bytes from the first field's start that are read */
+    uint16_t size;   /* KEEP_RUN: bytes that are written, heads and values */
 } recipe_kept;
+
+/* Eight bytes of a run: some of the body, a field's head before them or not. */
+typedef struct recipe_word {
+    uint64_t mask;
+    uint64_t head;
+    uint16_t from; /* from three bytes before the first field's value: the heads' size */
+    uint16_t to;
+} recipe_word;
 
 typedef struct recipe_redaction {
     bool is_slow;
     uint8_t kept_count;
     uint8_t cover_count;
+    uint8_t word_count;
     recipe_kept kept[RECIPE_KEPT_MAX];
     pos_part covers[RECIPE_COVERS_MAX]; /* offsets from the start of the value */
+    recipe_word words[RECIPE_WORDS_MAX];
 } recipe_redaction;
 
 /* ---- answers ------------------------------------------------------------------------------------------ */
@@ -129,6 +144,8 @@ typedef struct recipe_redaction {
 #define RECIPE_HEAD_MAX 40
 #define RECIPE_VALUES_MAX 24
 #define RECIPE_ANSWERS_MAX 4
+#define RECIPE_DRESSED_MAX 192U /* head and common values; one that has no room is dressed each time */
+#define RECIPE_MOVE 32U         /* bytes of a move that may run past its end: pos_copy_32 */
 
 typedef enum recipe_dress {
     DRESS_ECHO,      /* a run of fields that lie side by side in the request too */
@@ -156,9 +173,28 @@ typedef struct recipe_step {
     uint8_t hole_first;
     uint8_t hole_end;
     uint16_t size_min; /* units; of a fixed field the same as the most */
-    uint16_t size_max;
+    uint16_t size_max; /* DRESS_ECHO: bytes, if `is_exact` */
+    bool is_exact;     /* DRESS_ECHO: all of its fields are fixed */
     uint8_t value; /* index among the given values */
 } recipe_step;
+
+/* A part of the body of an answer, once the values that a sheet has in common are dressed. */
+typedef enum recipe_way {
+    WAY_DRESSED_MOVE, /* lies there already; one move, which runs past its end */
+    WAY_ECHO_MOVE,    /* fixed fields of the request, likewise */
+    WAY_DRESSED,
+    WAY_ECHO,  /* DRESS_ECHO */
+    WAY_PLAIN, /* text of a known size, judged at a look */
+    WAY_VALUE, /* any other value */
+} recipe_way;
+
+typedef struct recipe_part {
+    uint8_t way; /* recipe_way */
+    uint8_t step;
+    uint8_t field; /* WAY_ECHO_MOVE: the first */
+    uint16_t from; /* WAY_DRESSED: in `dressed` */
+    uint16_t size;
+} recipe_part;
 
 /* The answer to this recipe's requests, for one set of given values. */
 typedef struct recipe_answer {
@@ -174,6 +210,11 @@ typedef struct recipe_answer {
     uint8_t holes[RECIPE_HOLES_MAX];   /* fields */
     uint8_t head[RECIPE_HEAD_MAX];     /* MTI and bitmap */
     recipe_step steps[RECIPE_STEPS_MAX];
+    uint64_t sheet; /* number of the sheets that the parts are of; 0: there are no parts */
+    uint8_t part_count;
+    uint8_t move_field; /* the last that is echoed by a move; 0: none */
+    recipe_part parts[RECIPE_STEPS_MAX + 1];
+    uint8_t dressed[RECIPE_DRESSED_MAX + RECIPE_MOVE];
 } recipe_answer;
 
 /* ---- the whole -------------------------------------------------------------------------------------------- */
@@ -247,7 +288,7 @@ bool recipe_redact(const pos_spec *spec, recipe_chips *chips, const recipe_redac
 /* recipe_answer.c */
 /* False: the slow doors are to be asked; nothing was written. `template_writer` may be NULL. */
 bool recipe_answer_write(const pos_spec *spec, pos_recipe *recipe, const pos_message *request,
-                         const pos_answer_value *values, size_t value_count, bool is_signed,
+                         const pos_answer_sheet *sheet, bool is_signed,
                          pos_writer *template_writer, pos_writer *reply_writer,
                          size_t *covered_size_out, size_t *mac_size_out);
 
@@ -264,21 +305,23 @@ static inline uint64_t pos_characters_bad(uint64_t word)
     return (word | (word + 0x7676767676767676U)) & 0x8080808080808080U;
 }
 
-/* Sixteen BCD digits as a number: pairs, fours, eights, sixteen. */
-static inline uint64_t pos_nibbles_number(uint64_t word)
-{
-    word -= 6 * (word >> 4 & 0x0f0f0f0f0f0f0f0fU);
-    word = (word & 0x00ff00ff00ff00ffU) + 100 * (word >> 8 & 0x00ff00ff00ff00ffU);
-    word = (word & 0x0000ffff0000ffffU) + 10000 * (word >> 16 & 0x0000ffff0000ffffU);
-    return (word & 0xffffffffU) + 100000000 * (word >> 32);
-}
-
-/* Two numbers of eight digits at once, one in each half. */
+/*
+ * Two numbers of eight BCD digits, one in each half, in place and all digits at once: a high nibble
+ * counts sixteen and should count ten, so six times it is taken off; the same for pairs (256, 100) and
+ * fours (65536, 10000), and for eights below.
+ */
 static inline uint64_t pos_nibbles_numbers(uint64_t words)
 {
     words -= 6 * (words >> 4 & 0x0f0f0f0f0f0f0f0fU);
-    words = (words & 0x00ff00ff00ff00ffU) + 100 * (words >> 8 & 0x00ff00ff00ff00ffU);
-    return (words & 0x0000ffff0000ffffU) + 10000 * (words >> 16 & 0x0000ffff0000ffffU);
+    words -= 156 * (words >> 8 & 0x00ff00ff00ff00ffU);
+    return words - 55536 * (words >> 16 & 0x0000ffff0000ffffU);
+}
+
+/* Sixteen digits as a number. */
+static inline uint64_t pos_nibbles_number(uint64_t word)
+{
+    word = pos_nibbles_numbers(word);
+    return word - UINT64_C(4194967296) * (word >> 32);
 }
 
 /* Eight bytes that hold a digit each, big-endian, into eight nibbles. */

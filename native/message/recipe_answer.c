@@ -12,6 +12,10 @@
  * given values that a recipe meets, four at most; another is answered slowly. A value is judged and
  * dressed as pos_field_write does; a form that has no short way here goes through it.
  *
+ * Values that sheets have in common are dressed when the first of such sheets comes, and with the head
+ * lie ready as bytes between the runs: steps become parts, fewer and plainer. Short parts go by moves
+ * of a known size that run past their ends; what comes after is written over that, and zeros at last.
+ *
  * Rules. The reply is written first, the template from it, so that no digit of a hole is ever in the
  * template. Whatever does not fit, or is no value of its field, is left to the slow doors: nothing
  * counts as written before the end.
@@ -99,10 +103,14 @@ static bool echo_compile(const pos_spec *spec, const pos_message *request, unsig
         *last = (recipe_step){
             .dress = DRESS_ECHO, .first = (uint8_t)field,
             .prefix_size = spec->forms[field].prefix_size,
-            .hole_first = made->hole_count, .hole_end = made->hole_count,
+            .hole_first = made->hole_count, .hole_end = made->hole_count, .is_exact = true,
         };
     }
     last->last = (uint8_t)field;
+    const pos_form *form = &spec->forms[field];
+    const bool is_fixed = form->prefix_digits == 0;
+    last->is_exact &= is_fixed;
+    last->size_max = (uint16_t)(last->size_max + request->fields[field].size);
     if (!pos_answer_is_hole(spec, field)) return true;
     if (made->hole_count == RECIPE_HOLES_MAX) return false;
     made->holes[made->hole_count++] = (uint8_t)field;
@@ -270,6 +278,17 @@ static inline uint8_t *text_put(const pos_spec *spec, const recipe_step *step,
     return at + size;
 }
 
+/* The same of a fixed field whose characters are judged at a look. */
+static inline uint8_t *plain_put(const pos_spec *spec, const recipe_step *step,
+                                 const pos_answer_value *value, uint8_t *at)
+{
+    const uint32_t size = value->size;
+    if (size != step->size_max) return NULL;
+    const bool is_right = !text_copy(step->quick, value->value, size, at)
+                          || text_is_right(&spec->forms[step->first], value->value, size);
+    return is_right ? at + size : NULL;
+}
+
 static uint8_t *slowly_put(const pos_form *form, unsigned field, const pos_answer_value *value,
                            uint8_t *at, const uint8_t *end)
 {
@@ -336,6 +355,137 @@ static uint8_t *body_write(const pos_spec *spec, const recipe_answer *answer,
     return at;
 }
 
+/* Whether the answer's parts are of this sheet, and its moves end within the request and the room. */
+static inline bool has_parts(const recipe_answer *answer, const pos_answer_sheet *sheet,
+                             const pos_message *request, size_t room)
+{
+    if (sheet->number == 0 || answer->sheet != sheet->number || room < RECIPE_MOVE) return false;
+    return answer->move_field == 0
+           || request->fields[answer->move_field].offset + RECIPE_MOVE <= request->body_size;
+}
+
+/* The same by the parts of a sheet. */
+static uint8_t *parts_write(const pos_spec *spec, const recipe_answer *answer,
+                            const pos_message *request, const pos_answer_value *values, uint8_t *at,
+                            const uint8_t *end, hole holes_out[RECIPE_HOLES_MAX])
+{
+    const uint8_t *start = at;
+    const recipe_part *last = answer->parts + answer->part_count;
+    for (const recipe_part *part = answer->parts; part < last; part++) {
+        const recipe_step *step = &answer->steps[part->step];
+        uint8_t *const before = at;
+        switch ((recipe_way)part->way) {
+        case WAY_DRESSED_MOVE:
+            pos_copy_32(at, answer->dressed + part->from);
+            at += part->size;
+            break;
+        case WAY_ECHO_MOVE:
+            pos_copy_32(at, request->body + request->fields[part->field].offset);
+            at += part->size;
+            break;
+        case WAY_DRESSED:
+            pos_copy_short(at, answer->dressed + part->from, part->size);
+            at += part->size;
+            break;
+        case WAY_ECHO: at = echo_put(answer, step, request, at, start, holes_out); break;
+        case WAY_PLAIN: at = plain_put(spec, step, &values[step->value], at); break;
+        case WAY_VALUE: at = value_put(spec, step, &values[step->value], at, end); break;
+        }
+        if (at == NULL) {
+            pos_zero(before, RECIPE_MOVE);
+            return NULL;
+        }
+    }
+    pos_zero(at, RECIPE_MOVE); /* where the last moves ended */
+    return at;
+}
+
+/* ---- dress: what the sheets of a number have in common ------------------------------------------------ */
+/* Bytes that were dressed: they go on in the part before, if that is of such bytes too. */
+static void dressed_add(recipe_answer *answer, size_t from, size_t size)
+{
+    const unsigned count = answer->part_count;
+    if (count == 0 || answer->parts[count - 1].way != WAY_DRESSED) {
+        answer->parts[answer->part_count++] =
+            (recipe_part){.way = WAY_DRESSED, .from = (uint16_t)from, .size = (uint16_t)size};
+        return;
+    }
+    recipe_part *last = &answer->parts[count - 1];
+    last->size = (uint16_t)(last->size + size);
+}
+
+/* Whether the value is common to all sheets, and there is room for it however it is dressed. */
+static bool is_common(const recipe_step *step, const pos_answer_sheet *sheet, size_t room)
+{
+    if (step->dress == DRESS_ECHO || (sheet->steady >> step->value & 1U) == 0) return false;
+    return 2 * (size_t)sheet->values[step->value].size + step->size_min + step->prefix_size
+               + ZEROS_AFTER <= room;
+}
+
+static recipe_part part_of(const recipe_step *step, unsigned index)
+{
+    const bool is_plain = step->dress == DRESS_TEXT && step->prefix_size == 0
+                          && (step->quick == QUICK_DIGITS || step->quick == QUICK_PRINTABLE);
+    const recipe_way way = step->dress == DRESS_ECHO ? WAY_ECHO : is_plain ? WAY_PLAIN : WAY_VALUE;
+    return (recipe_part){.way = (uint8_t)way, .step = (uint8_t)index, .field = step->first};
+}
+
+/* A short part of a known size goes by one move: what comes after it is written over its end. */
+static void moves_find(recipe_answer *answer)
+{
+    answer->move_field = 0;
+    for (unsigned index = answer->part_count; index-- > 0;) {
+        recipe_part *part = &answer->parts[index];
+        const recipe_step *step = &answer->steps[part->step];
+        const bool is_dressed = part->way == WAY_DRESSED;
+        const bool is_echo = part->way == WAY_ECHO && step->is_exact
+                             && step->hole_first == step->hole_end;
+        const size_t size = is_dressed ? part->size : step->size_max;
+        if (size > RECIPE_MOVE || !(is_dressed || is_echo)) continue;
+        part->way = is_echo ? WAY_ECHO_MOVE : WAY_DRESSED_MOVE;
+        part->size = (uint16_t)size;
+        if (is_echo && answer->move_field == 0) answer->move_field = part->field;
+    }
+}
+
+/* The parts for the sheets of this number; none where a common value is not right. */
+static void answer_dress(const pos_spec *spec, recipe_answer *answer, const pos_answer_sheet *sheet)
+{
+    uint8_t *const start = answer->dressed;
+    uint8_t *at = start;
+    answer->sheet = 0;
+    answer->part_count = 0;
+    pos_copy_short(at, answer->head, answer->head_size);
+    at += answer->head_size;
+    dressed_add(answer, 0, answer->head_size);
+    for (unsigned index = 0; index < answer->step_count; index++) {
+        const recipe_step *step = &answer->steps[index];
+        const size_t room = RECIPE_DRESSED_MAX - (size_t)(at - start);
+        if (!is_common(step, sheet, room)) {
+            answer->parts[answer->part_count++] = part_of(step, index);
+            continue;
+        }
+        uint8_t *after = value_put(spec, step, &sheet->values[step->value], at, at + room);
+        if (after == NULL) return;
+        dressed_add(answer, (size_t)(at - start), (size_t)(after - at));
+        at = after;
+    }
+    moves_find(answer);
+    answer->sheet = sheet->number;
+}
+
+/* ---- write: the whole ----------------------------------------------------------------------------------- */
+/* By moves of a known size, the last of which may overlap the one before it. */
+static inline void tail_copy(uint8_t *to, const uint8_t *from, size_t size)
+{
+    if (size < 32) {
+        pos_copy_short(to, from, size);
+        return;
+    }
+    for (size_t done = 0; done + 32 < size; done += 32) pos_copy_32(to + done, from + done);
+    pos_copy_32(to + size - 32, from + size - 32);
+}
+
 /* Holes, and the body copied around them: their bytes never come here. */
 static bool template_write(const recipe_answer *answer, const hole holes[RECIPE_HOLES_MAX],
                            const uint8_t *body, size_t body_size, pos_writer *writer)
@@ -352,41 +502,48 @@ static bool template_write(const recipe_answer *answer, const hole holes[RECIPE_
     }
     size_t from = 0;
     for (unsigned index = 0; index < answer->hole_count; index++) {
-        pos_copy_short(at + from, body + from, holes[index].offset - from);
-        pos_zero(at + holes[index].offset, holes[index].size);
-        from = (size_t)holes[index].offset + holes[index].size;
+        const hole *each = &holes[index];
+        const size_t after = (size_t)each->offset + each->size;
+        pos_copy_short(at + from, body + from, each->offset - from);
+        /* Zeros that run past the hole are written over by what follows it. */
+        if (each->size <= 16 && body_size - each->offset >= 16) {
+            pos_store_u64_le(at + each->offset, 0);
+            pos_store_u64_le(at + each->offset + 8, 0);
+        } else {
+            pos_zero(at + each->offset, each->size);
+        }
+        from = after;
     }
-    pos_copy(at + from, body + from, body_size - from);
+    tail_copy(at + from, body + from, body_size - from);
     writer->size += heads + body_size;
     return true;
 }
 
-static bool is_answer(const recipe_answer *answer, const pos_answer_value *values, size_t count,
-                      bool is_signed)
+static bool is_answer(const recipe_answer *answer, const pos_answer_sheet *sheet, bool is_signed)
 {
-    if (answer->value_count != count || answer->is_signed != is_signed) return false;
+    if (answer->value_count != sheet->count || answer->is_signed != is_signed) return false;
     unsigned other = 0;
-    for (size_t index = 0; index < count; index++) {
-        other |= (unsigned)(answer->fields[index] ^ values[index].field);
+    for (uint32_t index = 0; index < sheet->count; index++) {
+        other |= (unsigned)(answer->fields[index] ^ sheet->values[index].field);
     }
     return other == 0;
 }
 
 /* The answer's recipe for these values, compiled when it is first wanted; NULL: there is none. */
-static const recipe_answer *answer_find(const pos_spec *spec, pos_recipe *recipe,
-                                        const pos_message *request,
-                                        const pos_answer_value *values, size_t count,
-                                        bool is_signed)
+static recipe_answer *answer_of(const pos_spec *spec, pos_recipe *recipe,
+                                const pos_message *request, const pos_answer_sheet *sheet,
+                                bool is_signed)
 {
     for (unsigned index = 0; index < recipe->answer_count; index++) {
-        const recipe_answer *each = &recipe->answers[index];
-        if (is_answer(each, values, count, is_signed)) return each->is_slow ? NULL : each;
+        recipe_answer *each = &recipe->answers[index];
+        if (is_answer(each, sheet, is_signed)) return each->is_slow ? NULL : each;
     }
+    const uint32_t count = sheet->count;
     if (recipe->answer_count == RECIPE_ANSWERS_MAX || count > RECIPE_VALUES_MAX) return NULL;
     recipe_answer *made = &recipe->answers[recipe->answer_count];
     *made = (recipe_answer){.value_count = (uint8_t)count};
-    for (size_t index = 0; index < count; index++) {
-        const uint8_t field = values[index].field;
+    for (uint32_t index = 0; index < count; index++) {
+        const uint8_t field = sheet->values[index].field;
         if (field <= (index == 0 ? 0 : made->fields[index - 1])) return NULL;
         made->fields[index] = field;
     }
@@ -395,19 +552,35 @@ static const recipe_answer *answer_find(const pos_spec *spec, pos_recipe *recipe
     return made->is_slow ? NULL : made;
 }
 
+/* The same by the sheet's number, where one was dressed for it. */
+static const recipe_answer *answer_find(const pos_spec *spec, pos_recipe *recipe,
+                                        const pos_message *request, const pos_answer_sheet *sheet,
+                                        bool is_signed)
+{
+    for (unsigned index = 0; index < recipe->answer_count && sheet->number != 0; index++) {
+        const recipe_answer *each = &recipe->answers[index];
+        if (each->sheet == sheet->number && each->is_signed == is_signed) return each;
+    }
+    recipe_answer *found = answer_of(spec, recipe, request, sheet, is_signed);
+    if (found != NULL && sheet->number != 0) answer_dress(spec, found, sheet);
+    return found;
+}
+
 bool recipe_answer_write(const pos_spec *spec, pos_recipe *recipe, const pos_message *request,
-                         const pos_answer_value *values, size_t value_count, bool is_signed,
+                         const pos_answer_sheet *sheet, bool is_signed,
                          pos_writer *template_writer, pos_writer *reply_writer,
                          size_t *covered_size_out, size_t *mac_size_out)
 {
     hole holes[RECIPE_HOLES_MAX];
-    const recipe_answer *answer =
-        answer_find(spec, recipe, request, values, value_count, is_signed);
+    const recipe_answer *answer = answer_find(spec, recipe, request, sheet, is_signed);
     if (answer == NULL || reply_writer->is_full) return false;
     const size_t most = (size_t)answer->room + request->body_size;
     if (reply_writer->capacity - reply_writer->size < most) return false;
     uint8_t *start = reply_writer->data + reply_writer->size;
-    uint8_t *at = body_write(spec, answer, request, values, start, start + most, holes);
+    const size_t room = reply_writer->capacity - reply_writer->size - most;
+    uint8_t *at = has_parts(answer, sheet, request, room)
+                      ? parts_write(spec, answer, request, sheet->values, start, start + most, holes)
+                      : body_write(spec, answer, request, sheet->values, start, start + most, holes);
     if (at == NULL) return false;
     const size_t body_size = (size_t)(at - start);
     if (body_size > spec->frame.size_max) return false;

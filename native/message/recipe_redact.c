@@ -1,7 +1,8 @@
 /*
  * Redaction by recipe: which fields are kept, and how, is known from the shape.
  *
- *   whole      a head of three bytes, the value                       most of them
+ *   whole      a head of three bytes, the value
+ *   run        whole fields of fixed sizes, by words under a mask     most of them
  *   covered    the same, then some parts of the copy written over     63, 61
  *   elements   BER-TLV: runs of kept elements are copied               55
  *   slowly     as redact.c does                                       59, records of 48
@@ -16,6 +17,12 @@
  * byte. Anything else redact.c does from the field's start; as it does where layouts come so mixed that
  * those known lose their trust and none is learnt in time.
  *
+ * A run's fields lie at known distances in the body and in what is written, whatever lies between them:
+ *
+ *   body     4 │ 00 00 00 01 23 45 │ 11 │ 00 00 59 │ ...
+ *   written  04 06 00 00 00 00 01 23  45  0B 03 00 00 00 59
+ *            ╰─ head ╯╰── 5 bytes ─╯  ╰╯  ╰─ head ╯╰ 3 ───╯     a word each, zeros after its end
+ *
  * Rules. Whatever is not known to be kept is not copied, not even to be written over: covered parts
  * are the exception and lie in fields whose secrets redact.c copies first too. Room for all that could
  * come is judged once; where there is less, the slow door says what fits.
@@ -25,6 +32,8 @@
 #include <assert.h>
 
 #define HEAD_SIZE 3U
+#define WORD_SIZE 8U
+#define RUN_FIELD_MAX 32U /* longer ones are copied */
 
 /* ---- compile ------------------------------------------------------------------------------------- */
 static void bit_set(uint64_t bits[4], unsigned index)
@@ -108,18 +117,70 @@ static bool field_compile(const pos_spec *spec, const recipe_tags *tags, const p
     return true;
 }
 
+/* One field into the words of a run that begins `from` bytes before it; false: no room. */
+static bool words_add(recipe_redaction *redaction, recipe_kept *run, unsigned field,
+                      uint32_t from, uint32_t size)
+{
+    uint32_t room = WORD_SIZE - HEAD_SIZE;
+    const uint32_t count = size <= room ? 1 : 1 + (size - room + WORD_SIZE - 1) / WORD_SIZE;
+    if (redaction->word_count + count > RECIPE_WORDS_MAX) return false;
+    uint64_t head = field | (uint64_t)size << 8;
+    uint32_t before = 0; /* bytes of head and value that came */
+    for (uint32_t each = 0; each < count; each++) {
+        const uint32_t left = HEAD_SIZE + size - before;
+        uint64_t mask = left >= WORD_SIZE ? ~UINT64_C(0) : (UINT64_C(1) << 8 * left) - 1;
+        if (each == 0) mask &= ~UINT64_C(0) << 8 * HEAD_SIZE;
+        redaction->words[redaction->word_count++] = (recipe_word){
+            .mask = mask, .head = head,
+            .from = (uint16_t)(from + before), .to = (uint16_t)(run->size + before),
+        };
+        before += WORD_SIZE;
+        head = 0;
+    }
+    run->cover_count = (uint8_t)(run->cover_count + count);
+    run->reach = (uint16_t)(from + before - HEAD_SIZE);
+    run->size = (uint16_t)(run->size + HEAD_SIZE + size);
+    run->members++;
+    return true;
+}
+
+/* Whether the field goes into a run: the one that is open, or one that begins with it. */
+static bool run_takes(const pos_message *sample, recipe_redaction *redaction, recipe_kept *kept,
+                      recipe_kept **run)
+{
+    const uint32_t size = sample->fields[kept->field].size;
+    const unsigned field = kept->field;
+    if (kept->keep != KEEP_WHOLE || size > RUN_FIELD_MAX) return false;
+    if (*run == NULL) {
+        *run = kept;
+        kept[1] = kept[0];
+        *kept = (recipe_kept){
+            .field = (uint8_t)field, .keep = KEEP_RUN, .cover_first = redaction->word_count};
+        redaction->kept_count++;
+    }
+    const uint32_t from = (uint32_t)sample->fields[field].offset
+                          - sample->fields[(*run)->field].offset;
+    return words_add(redaction, *run, field, from, size);
+}
+
 void recipe_redaction_compile(const pos_spec *spec, const recipe_tags *tags,
                               const pos_message *sample, recipe_redaction *redaction)
 {
+    recipe_kept *run = NULL;
     *redaction = (recipe_redaction){.is_slow = false};
     for (unsigned field = 2; field <= spec->field_max; field++) {
-        if (!pos_message_has(sample, field) || !spec->forms[field].is_kept) continue;
-        if (redaction->kept_count == RECIPE_KEPT_MAX) {
+        if (!pos_message_has(sample, field)) continue;
+        if (spec->forms[field].prefix_digits != 0) run = NULL; /* what follows it lies anywhere */
+        if (!spec->forms[field].is_kept) continue;
+        if (redaction->kept_count + 2U > RECIPE_KEPT_MAX) {
             redaction->is_slow = true;
             return;
         }
         recipe_kept *kept = &redaction->kept[redaction->kept_count];
-        if (field_compile(spec, tags, sample, field, redaction, kept)) redaction->kept_count++;
+        if (!field_compile(spec, tags, sample, field, redaction, kept)) continue;
+        const bool is_fixed = spec->forms[field].prefix_digits == 0;
+        if (!is_fixed || !run_takes(sample, redaction, kept, &run)) run = NULL;
+        redaction->kept_count++;
     }
 }
 
@@ -146,6 +207,21 @@ static uint8_t *whole_write(uint8_t *at, const pos_message *message, unsigned fi
         pos_copy_short(at, value, size);
     }
     return at + size;
+}
+
+/* The fields of a run; NULL where a word would pass the end of the body. */
+static inline uint8_t *run_write(uint8_t *at, const recipe_redaction *redaction,
+                                 const recipe_kept *run, const pos_message *message)
+{
+    const uint32_t offset = message->fields[run->field].offset;
+    if (offset + run->reach > message->body_size) return NULL;
+    const uint8_t *base = message->body + offset - HEAD_SIZE; /* MTI and bitmap lie before */
+    const recipe_word *word = &redaction->words[run->cover_first];
+    for (const recipe_word *last = word + run->cover_count; word < last; word++) {
+        const uint64_t value = pos_load_u64_le(base + word->from) & word->mask;
+        pos_store_u64_le(at + word->to, value | word->head);
+    }
+    return at + run->size;
 }
 
 static void part_cover(const pos_part *part, uint8_t *value)
@@ -294,7 +370,12 @@ bool recipe_redact(const pos_spec *spec, recipe_chips *chips, const recipe_redac
     const uint8_t *end = at + most;
     for (unsigned index = 0; index < redaction->kept_count; index++) {
         const recipe_kept *kept = &redaction->kept[index];
-        if (kept->keep == KEEP_WHOLE) {
+        if (kept->keep == KEEP_RUN) {
+            uint8_t *after = run_write(at, redaction, kept, message);
+            if (after == NULL) continue; /* its members one by one */
+            at = after;
+            index += kept->members;
+        } else if (kept->keep == KEEP_WHOLE) {
             at = whole_write(at, message, kept->field);
         } else if (kept->keep == KEEP_COVERED) {
             uint8_t *value = at + HEAD_SIZE;

@@ -24,6 +24,7 @@ typedef struct counts {
     unsigned facts;   /* and whose facts were read by it */
     unsigned faults;
     unsigned answers; /* built by either */
+    unsigned sheets;  /* of a number, whose common values were kept dressed */
     uint64_t rules[4]; /* of recipes, by index */
 } counts;
 
@@ -124,13 +125,14 @@ static const pos_recipe *check_read(const pos_spec *spec, pos_recipes *recipes,
 }
 
 /* What was written is the same; past it a recipe may leave zeros within the capacity, nothing else. */
-static void check_written(const uint8_t *ours, const uint8_t *theirs, size_t size, size_t capacity)
+static void check_written(const uint8_t *ours, const uint8_t *theirs, size_t size, size_t capacity,
+                          size_t zeros)
 {
     static uint8_t untouched[OUT_MAX];
     if (untouched[0] == 0) memset(untouched, 0xa5, sizeof untouched);
     CHECK(memcmp(ours, theirs, size) == 0);
     size_t after = size;
-    while (after < size + 8 && after < capacity && ours[after] == 0) after++;
+    while (after < size + zeros && after < capacity && ours[after] == 0) after++;
     CHECK(memcmp(ours + after, untouched, OUT_MAX - after) == 0);
 }
 
@@ -153,7 +155,7 @@ static void check_redact(const pos_spec *spec, pos_recipes *recipes,
         pos_request_redact(spec, rule, message, &slow);
         pos_recipe_redact(recipes, recipe, rule, message, &fast);
         CHECK(fast.size == slow.size && fast.is_full == slow.is_full);
-        check_written(ours, theirs, slow.size, capacities[each]);
+        check_written(ours, theirs, slow.size, capacities[each], 8);
     }
 }
 
@@ -162,12 +164,15 @@ typedef struct given {
     pos_answer_value values[POS_FIELD_MAX];
     uint8_t texts[POS_FIELD_MAX][256];
     size_t count;
+    uint32_t steady;
+    uint64_t number;
 } given;
 
-static void give_value(const pos_form *form, unsigned field, uint64_t *state, given *out)
+static void give_value(const pos_form *form, size_t place, unsigned field, uint64_t *state,
+                       given *out)
 {
     static const uint8_t PRINTABLE[] = "0123456789 ABZaz*~D=";
-    uint8_t *text = out->texts[out->count];
+    uint8_t *text = out->texts[place];
     const uint64_t chance = paper_next(state);
     size_t size = form->prefix_digits == 0 ? form->size_max
                                            : (chance >> 8) % ((size_t)form->size_max + 1);
@@ -184,7 +189,7 @@ static void give_value(const pos_form *form, unsigned field, uint64_t *state, gi
         text[index] = PRINTABLE[first + paper_next(state) % (most - first)];
     }
     if (size > 0 && chance % 29 == 2) text[(chance >> 16) % size] = (uint8_t)(chance >> 40);
-    out->values[out->count++] = (pos_answer_value){
+    out->values[place] = (pos_answer_value){
         .field = (uint8_t)field, .value = text, .size = (uint32_t)size};
 }
 
@@ -203,7 +208,8 @@ static void give(const pos_spec *spec, const pos_rule *rule, uint64_t *state, gi
         const bool is_left_out = is_wanted ? mixed % 3 == 0 : mixed % 31 != 0;
         if (set < 5 && is_left_out) continue;
         if (set == 5 && !is_wanted) continue;
-        give_value(form, field, state, out);
+        give_value(form, out->count, field, state, out);
+        out->count++;
     }
     if (out->count > 1 && paper_next(state) % 64 == 0) { /* not ascending: nobody does this */
         const pos_answer_value first = out->values[0];
@@ -221,13 +227,15 @@ typedef struct answered {
     pos_fault fault;
 } answered;
 
-static void check_answer(const pos_spec *spec, pos_recipes *recipes, const pos_recipe *recipe,
-                         const pos_rule *rule, const pos_message *message, uint64_t *state)
+static void check_sheet(const pos_spec *spec, pos_recipes *recipes, const pos_recipe *recipe,
+                        const pos_rule *rule, const pos_message *message, const given *values,
+                        uint64_t *state)
 {
-    static given values;
     static uint8_t theirs[2][OUT_MAX], ours[2][OUT_MAX];
-    if (rule->answer_mti == 0) return;
-    give(spec, rule, state, &values);
+    const pos_answer_sheet sheet = {
+        .values = values->values, .count = (uint32_t)values->count, .steady = values->steady,
+        .number = values->number,
+    };
     const uint64_t chance = paper_next(state);
     const bool is_signed = chance % 4 != 0;
     const bool keeps = chance % 8 != 1;
@@ -239,17 +247,17 @@ static void check_answer(const pos_spec *spec, pos_recipes *recipes, const pos_r
                      .reply_writer = pos_writer_over(theirs[1], second)};
     answered fast = {.template_writer = pos_writer_over(ours[0], first),
                      .reply_writer = pos_writer_over(ours[1], second)};
-    slow.status = pos_answer_build(spec, rule, message, values.values, values.count, is_signed,
-                                   &slow.template_writer, &slow.fault);
+    slow.status = pos_answer_build(spec, rule, message, values->values, values->count,
+                                   is_signed, &slow.template_writer, &slow.fault);
     if (slow.status == POS_OK && !slow.template_writer.is_full) {
         slow.status = pos_answer_fill(spec, theirs[0], slow.template_writer.size, message,
                                       &slow.reply_writer, &slow.covered, &slow.mac);
     } else if (slow.status == POS_OK) {
         slow.reply_writer.is_full = true;
     }
-    fast.status = pos_recipe_answer(recipes, recipe, rule, message, values.values, values.count,
-                                    is_signed, keeps ? &fast.template_writer : NULL,
-                                    &fast.reply_writer, &fast.covered, &fast.mac, &fast.fault);
+    fast.status = pos_recipe_answer(recipes, recipe, rule, message, &sheet, is_signed,
+                                    keeps ? &fast.template_writer : NULL, &fast.reply_writer,
+                                    &fast.covered, &fast.mac, &fast.fault);
     seen.answers++;
     CHECK(fast.status == slow.status);
     CHECK(fast.reply_writer.is_full == slow.reply_writer.is_full);
@@ -262,10 +270,38 @@ static void check_answer(const pos_spec *spec, pos_recipes *recipes, const pos_r
     if (slow.template_writer.is_full || slow.reply_writer.is_full) return;
     CHECK(fast.covered == slow.covered && fast.mac == slow.mac);
     CHECK(fast.reply_writer.size == slow.reply_writer.size);
-    check_written(ours[1], theirs[1], slow.reply_writer.size, second);
+    check_written(ours[1], theirs[1], slow.reply_writer.size, second, RECIPE_MOVE);
     if (!keeps) return;
     CHECK(fast.template_writer.size == slow.template_writer.size);
-    check_written(ours[0], theirs[0], slow.template_writer.size, first);
+    check_written(ours[0], theirs[0], slow.template_writer.size, first, 8);
+}
+
+/* A sheet like no other, or three of a number: what is not common to them is drawn anew. */
+static void check_answer(const pos_spec *spec, pos_recipes *recipes, const pos_recipe *recipe,
+                         const pos_rule *rule, const pos_message *message, uint64_t *state)
+{
+    static given values;
+    static uint64_t numbers;
+    if (rule->answer_mti == 0) return;
+    give(spec, rule, state, &values);
+    values.steady = (uint32_t)paper_next(state);
+    values.number = 0;
+    if (values.steady % 2 == 0) {
+        check_sheet(spec, recipes, recipe, rule, message, &values, state);
+        return;
+    }
+    values.number = ++numbers;
+    for (unsigned round = 0; round < 3; round++) {
+        check_sheet(spec, recipes, recipe, rule, message, &values, state);
+        for (unsigned each = 0; recipe != NULL && each < recipe->answer_count; each++) {
+            seen.sheets += recipe->answers[each].sheet == values.number;
+        }
+        for (size_t place = 0; place < values.count; place++) {
+            const unsigned field = values.values[place].field;
+            if (place < 32 && (values.steady >> place & 1U) == 1) continue;
+            give_value(&spec->forms[field], place, field, state, &values);
+        }
+    }
 }
 
 /* All of it; the recipe that was used, if any. */
@@ -849,6 +885,7 @@ int main(void)
     CHECK(seen.recipes > seen.readings / 2);
     CHECK(seen.facts > seen.readings / 4);
     CHECK(seen.faults > 100);
+    CHECK(seen.sheets > seen.answers / 8);
     unsigned rules = 0;
     for (unsigned word = 0; word < 4; word++) {
         rules += (unsigned)__builtin_popcountll(seen.rules[word]);
