@@ -23,6 +23,7 @@
 
 #define BLOCK_SIZE_MAX 16
 #define WAVE_MAX POS_DES_WAVE_MAX /* jobs that are sorted by family at a time */
+#define KEYS_AHEAD 16             /* jobs whose keys are asked for ahead */
 
 static const char *const NAMES[POS_MAC_ALGORITHM_COUNT] = {
     [POS_MAC_NONE] = "none",
@@ -192,24 +193,57 @@ static family family_of(const pos_mac_job *job)
     }
 }
 
-/* At most WAVE_MAX jobs. */
+/*
+ * Nearly always all jobs of a wave have one algorithm, and keys of one size; then nothing needs
+ * sorting. The keys lie anywhere, each by itself: they are asked for ahead.
+ */
+static bool are_alike(const pos_mac_job *jobs, size_t count)
+{
+    const uint8_t algorithm = jobs[0].algorithm;
+    const uint8_t key_size = jobs[0].key->size;
+    const pos_mac_job *const end = jobs + count;
+    const pos_mac_job *ahead = jobs + (count < KEYS_AHEAD ? count : KEYS_AHEAD);
+    for (const pos_mac_job *job = jobs; job < end; job++) {
+        if (ahead < end) __builtin_prefetch((ahead++)->key);
+        assert(job->key->usage == POS_KEY_MAK);
+        if (job->algorithm != algorithm || job->key->size != key_size) return false;
+    }
+    assert(pos_mac_key_fits((pos_mac_algorithm)algorithm, key_size));
+    return true;
+}
+
+static void compute_family(pos_cpu_path path, family its, pos_mac_job *jobs,
+                           const uint16_t *which, size_t count)
+{
+    switch (its) {
+    case OF_DES: pos_des_wave_on(path, POS_DES_WAY_COUNT, jobs, which, count); break;
+    case OF_CMAC: pos_cmac_wave_on(path, jobs, which, count); break;
+    case OF_HMAC: pos_hmac_wave_on(path, jobs, which, count); break;
+    case OF_SM4: pos_sm4_wave_on(path, jobs, which, count); break;
+    case FAMILY_COUNT: assert(false);
+    }
+}
+
+/* At least one job, at most WAVE_MAX. */
 static void compute_wave(pos_cpu_path path, pos_mac_job *jobs, size_t count)
 {
+    if (are_alike(jobs, count)) {
+        compute_family(path, family_of(&jobs[0]), jobs, NULL, count);
+        return;
+    }
     uint16_t of[FAMILY_COUNT][WAVE_MAX];
     size_t counts[FAMILY_COUNT] = {0};
-    size_t des_count = 0; /* most of them, nearly always: in a register */
     for (size_t index = 0; index < count; index++) {
         const pos_mac_job *job = &jobs[index];
-        if (index + 8 < count) __builtin_prefetch(jobs[index + 8].key); /* far apart, each its own */
+        if (index + KEYS_AHEAD < count) __builtin_prefetch(jobs[index + KEYS_AHEAD].key);
         assert(job->key != NULL && job->key->usage == POS_KEY_MAK);
         assert(pos_mac_key_fits((pos_mac_algorithm)job->algorithm, job->key->size));
         const family its = family_of(job);
-        of[its][its == OF_DES ? des_count++ : counts[its]++] = (uint16_t)index;
+        of[its][counts[its]++] = (uint16_t)index;
     }
-    if (des_count > 0) pos_des_wave_on(path, POS_DES_WAY_COUNT, jobs, of[OF_DES], des_count);
-    if (counts[OF_CMAC] > 0) pos_cmac_wave_on(path, jobs, of[OF_CMAC], counts[OF_CMAC]);
-    if (counts[OF_HMAC] > 0) pos_hmac_wave_on(path, jobs, of[OF_HMAC], counts[OF_HMAC]);
-    if (counts[OF_SM4] > 0) pos_sm4_wave_on(path, jobs, of[OF_SM4], counts[OF_SM4]);
+    for (family its = OF_DES; its < FAMILY_COUNT; its++) {
+        if (counts[its] > 0) compute_family(path, its, jobs, of[its], counts[its]);
+    }
 }
 
 void pos_mac_wave_on(pos_cpu_path path, pos_mac_job *jobs, size_t count)

@@ -44,9 +44,9 @@ static inline __m512i xor3(__m512i a, __m512i b, __m512i c)
     return _mm512_ternarylogic_epi64(a, b, c, 0x96);
 }
 
-static void prepare(const uint8_t key[8], few_key *key_out)
+static void prepare(uint64_t key, few_key *key_out)
 {
-    const __m512i word = _mm512_set1_epi64((int64_t)pos_load_u64_le(key));
+    const __m512i word = _mm512_set1_epi64((int64_t)key);
     __m512i subkeys[16];
     for (size_t round = 0; round < 16; round++) {
         subkeys[round] = picked(word, word, POS_DES_PICK_KEYS[round]);
@@ -137,15 +137,15 @@ static uint64_t block_of(const pos_des_lane *lane, uint32_t left)
     return (uint64_t)_mm_cvtsi128_si64(_mm_maskz_loadu_epi8(mask, lane->data + offset));
 }
 
-static void chain(few *on, pos_des_form form, const pos_des_lane *lanes, size_t count,
-                  const pos_des_texts *texts)
+static void chain(few *on, pos_des_form form, const pos_des_words *words,
+                  const pos_des_lane *lanes, size_t count)
 {
     for (size_t at = 0; at < count; at++) begin(on, at);
-    for (size_t half = 0; half < 2 && texts != NULL; half++) {
-        for (size_t at = 0; at < count; at++) enter(on, at, texts->halves[half][at]);
+    for (size_t half = 0; half < 2 && words->texts[0] != NULL; half++) {
+        for (size_t at = 0; at < count; at++) enter(on, at, words->texts[half][at]);
         step(on, form, count);
     }
-    if (texts != NULL) return;
+    if (words->texts[0] != NULL) return;
     for (uint32_t left = pos_des_steps(&lanes[0]); left > 0; left--) {
         for (size_t at = 0; at < count; at++) {
             if (pos_des_steps(&lanes[at]) == left) begin(on, at);
@@ -155,30 +155,30 @@ static void chain(few *on, pos_des_form form, const pos_des_lane *lanes, size_t 
     }
 }
 
-static void leave(const few *on, size_t at, uint8_t mac_out[8])
+static uint64_t leave(const few *on, size_t at)
 {
     const __m512i block = picked(on->left[at], on->right[at], POS_DES_PICK_LEAVE);
     const __m512i firsts = _mm512_set1_epi64(0x3830282018100800); /* a byte of each word */
     const __m512i bytes = _mm512_permutexvar_epi8(firsts, block);
-    pos_store_u64_le(mac_out, (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(bytes)));
+    return (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(bytes));
 }
 
-void pos_des_few_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                        const pos_des_texts *texts, uint8_t (*macs_out)[8])
+void pos_des_few_avx512(pos_des_form form, const pos_des_words *words, const pos_des_lane *lanes,
+                        size_t count, uint64_t *macs_out)
 {
     assert(form < POS_DES_FORM_COUNT);
     assert(count > 0 && count <= POS_DES_FEW_MAX);
     few on;
     for (size_t at = 0; at < count; at++) {
-        prepare(lanes[at].key, &on.one[at]);
-        if (form != POS_DES_SINGLE) prepare(lanes[at].key + 8, &on.other[at]);
+        prepare(words->keys[0][at], &on.one[at]);
+        if (form != POS_DES_SINGLE) prepare(words->keys[1][at], &on.other[at]);
     }
-    chain(&on, form, lanes, count, texts);
+    chain(&on, form, words, lanes, count);
     if (form == POS_DES_X9_19) {
         turn(&on, on.other, true, count);
         turn(&on, on.one, false, count);
     }
-    for (size_t at = 0; at < count; at++) leave(&on, at, macs_out[at]);
+    for (size_t at = 0; at < count; at++) macs_out[at] = leave(&on, at);
     pos_wipe(on.one, count * sizeof on.one[0]);
     if (form != POS_DES_SINGLE) pos_wipe(on.other, count * sizeof on.other[0]);
     pos_wipe(on.left, count * sizeof on.left[0]);

@@ -56,10 +56,10 @@ static void blocks_of(__m512i planes[8], uint64_t words_out[64])
 }
 
 /* ---- what goes in, and out ------------------------------------------------------------------------- */
-static void stage_keys(const pos_des_lane *lanes, size_t count, size_t offset, uint64_t words[64])
+static void stage_words(const uint64_t *from, size_t count, uint64_t words[64])
 {
-    for (size_t lane = 0; lane < count; lane++) words[lane] = pos_load_u64_le(lanes[lane].key + offset);
-    for (size_t lane = count; lane < 64; lane++) words[lane] = 0;
+    pos_copy(words, from, count * sizeof words[0]);
+    pos_zero(words + count, (64 - count) * sizeof words[0]);
 }
 
 /*
@@ -84,13 +84,6 @@ static size_t stage_blocks(const pos_des_lane *lanes, size_t count, size_t begun
         words[lane] = (uint64_t)_mm_cvtsi128_si64(_mm_maskz_loadu_epi8(mask, next[lane]));
     }
     return begun;
-}
-
-static void give(const uint64_t words[64], size_t count, uint8_t (*macs_out)[8])
-{
-    for (size_t lane = 0; lane < count; lane++) {
-        pos_store_u64_le(macs_out[lane], words[lane]);
-    }
 }
 
 /* ---- passes ------------------------------------------------------------------------------------------ */
@@ -131,30 +124,58 @@ static void give(const uint64_t words[64], size_t count, uint8_t (*macs_out)[8])
                              _mm256_load_si256((const void *)(POS_DES_BOXES[box] + 32)))
 #include "mac/des_lanes_pass.h"
 
-void pos_des_lanes_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                          const pos_des_texts *texts, uint8_t (*macs_out)[8])
+void pos_des_lanes_avx512(pos_des_form form, const pos_des_words *words,
+                          const pos_des_lane *lanes, size_t count, uint64_t *macs_out)
 {
     assert(form < POS_DES_FORM_COUNT);
     assert(count > 0 && count <= POS_DES_LANES_MAX);
     if (count <= 32) {
-        pass_32(form, lanes, count, texts, macs_out);
+        pass_32(form, words, lanes, count, macs_out);
     } else {
-        pass_64(form, lanes, count, texts, macs_out);
+        pass_64(form, words, lanes, count, macs_out);
     }
 }
 
-/* ---- the fold of UnionPay ECB ------------------------------------------------------------------------ */
+/* ---- keys, and the fold of UnionPay ECB -------------------------------------------------------------- */
+static inline __m128i key_of(const pos_mac_job *jobs, const uint16_t *order, size_t at)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)jobs[order[at]].key->bytes);
+}
+
+/* Keys of jobs 0, 2, 4 and 6 of the order; where there are fewer, the others are zeros. */
+static inline __m512i every_second(const pos_mac_job *jobs, const uint16_t *order, size_t count)
+{
+    const __m128i none = _mm_setzero_si128();
+    __m512i keys = _mm512_zextsi128_si512(count > 0 ? key_of(jobs, order, 0) : none);
+    keys = _mm512_mask_broadcast_i32x4(keys, 0x00f0, count > 2 ? key_of(jobs, order, 2) : none);
+    keys = _mm512_mask_broadcast_i32x4(keys, 0x0f00, count > 4 ? key_of(jobs, order, 4) : none);
+    return _mm512_mask_broadcast_i32x4(keys, 0xf000, count > 6 ? key_of(jobs, order, 6) : none);
+}
+
+void pos_des_keys_avx512(const pos_mac_job *jobs, const uint16_t *order, size_t count,
+                         uint64_t *first_out, uint64_t *second_out)
+{
+    for (size_t first = 0; first < count; first += 8) {
+        const size_t left = count - first;
+        const __m512i even = every_second(jobs, order + first, left);
+        const __m512i odd = every_second(jobs, order + first + 1, left - 1);
+        _mm512_storeu_si512(first_out + first, _mm512_unpacklo_epi64(even, odd));
+        _mm512_storeu_si512(second_out + first, _mm512_unpackhi_epi64(even, odd));
+    }
+}
+
 /* XOR of a message's blocks, still in eight parts. */
-static __m512i folded(const pos_des_lane *lane)
+static __m512i folded(const pos_mac_job *job)
 {
     __m512i sum = _mm512_setzero_si512();
+    const size_t size = job->covered_size;
     size_t done = 0;
-    for (; done + 64 <= lane->size; done += 64) {
-        sum = _mm512_xor_si512(sum, _mm512_loadu_si512(lane->data + done));
+    for (; done + 64 <= size; done += 64) {
+        sum = _mm512_xor_si512(sum, _mm512_loadu_si512(job->covered + done));
     }
-    if (done == lane->size) return sum;
-    const __mmask64 mask = _bzhi_u64(UINT64_MAX, (unsigned)(lane->size - done));
-    return _mm512_xor_si512(sum, _mm512_maskz_loadu_epi8(mask, lane->data + done));
+    if (done == size) return sum;
+    const __mmask64 mask = _bzhi_u64(UINT64_MAX, (unsigned)(size - done));
+    return _mm512_xor_si512(sum, _mm512_maskz_loadu_epi8(mask, job->covered + done));
 }
 
 static __m512i added_words(__m512i one, __m512i other)
@@ -182,13 +203,14 @@ static void give_hex(__m512i blocks, uint64_t first_out[8], uint64_t second_out[
     _mm512_storeu_si512(second_out, _mm512_unpackhi_epi64(even, odd));
 }
 
-void pos_des_folds_avx512(const pos_des_lane *lanes, size_t count, uint64_t *first_out,
-                          uint64_t *second_out)
+void pos_des_folds_avx512(const pos_mac_job *jobs, const uint16_t *order, size_t count,
+                          uint64_t *first_out, uint64_t *second_out)
 {
     for (size_t first = 0; first < count; first += 8) {
         __m512i sums[8];
         for (size_t at = 0; at < 8; at++) {
-            sums[at] = first + at < count ? folded(&lanes[first + at]) : _mm512_setzero_si512();
+            sums[at] = _mm512_setzero_si512();
+            if (first + at < count) sums[at] = folded(&jobs[order[first + at]]);
         }
         for (size_t at = 0; at < 4; at++) {
             sums[at] = added_words(sums[2 * at], sums[2 * at + 1]);

@@ -158,15 +158,15 @@ static void NAMED(step)(NAMED(kept) *in, pos_des_form form, size_t begun)
     NAMED(turn)(&in->at, &in->one, false);
 }
 
-static void NAMED(chain)(NAMED(kept) *in, pos_des_form form, const pos_des_lane *lanes,
-                         size_t count, const pos_des_texts *texts)
+static void NAMED(chain)(NAMED(kept) *in, pos_des_form form, const pos_des_words *words,
+                         const pos_des_lane *lanes, size_t count)
 {
-    pos_zero(in->words, sizeof in->words);
-    for (size_t half = 0; half < 2 && texts != NULL; half++) {
-        pos_copy(in->words, texts->halves[half], count * sizeof in->words[0]);
+    for (size_t half = 0; half < 2 && words->texts[0] != NULL; half++) {
+        stage_words(words->texts[half], count, in->words);
         NAMED(step)(in, form, half * LANES);
     }
-    if (texts != NULL) return;
+    if (words->texts[0] != NULL) return;
+    pos_zero(in->words, sizeof in->words);
     for (size_t lane = 0; lane < count; lane++) in->next[lane] = lanes[lane].data;
     size_t begun = 0;
     for (uint32_t left = pos_des_steps(&lanes[0]); left > 0; left--) {
@@ -176,25 +176,25 @@ static void NAMED(chain)(NAMED(kept) *in, pos_des_form form, const pos_des_lane 
     }
 }
 
-static void NAMED(pass)(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                        const pos_des_texts *texts, uint8_t (*macs_out)[8])
+static void NAMED(pass)(pos_des_form form, const pos_des_words *words, const pos_des_lane *lanes,
+                        size_t count, uint64_t *macs_out)
 {
     NAMED(kept) in;
     assert(count > 0 && count <= LANES);
-    stage_keys(lanes, count, 0, in.words);
+    stage_words(words->keys[0], count, in.words);
     NAMED(prepare)(in.words, &in.one);
     if (form != POS_DES_SINGLE) {
-        stage_keys(lanes, count, 8, in.words);
+        stage_words(words->keys[1], count, in.words);
         NAMED(prepare)(in.words, &in.other);
     }
     for (size_t box = 0; box < 8; box++) in.at.left[box] = in.at.right[box] = SPREAD(0);
-    NAMED(chain)(&in, form, lanes, count, texts);
+    NAMED(chain)(&in, form, words, lanes, count);
     if (form == POS_DES_X9_19) {
         NAMED(turn)(&in.at, &in.other, true);
         NAMED(turn)(&in.at, &in.one, false);
     }
     NAMED(leave)(&in.at, in.words);
-    give(in.words, count, macs_out);
+    pos_copy(macs_out, in.words, count * sizeof in.words[0]);
     pos_wipe(&in, form == POS_DES_SINGLE ? offsetof(NAMED(kept), other) : sizeof in);
 }
 

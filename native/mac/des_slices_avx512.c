@@ -11,6 +11,7 @@
 
 #define SLICES POS_DES_SLICES_AVX512
 #define AHEAD 8 /* a message is read by 64 bytes */
+#define HALF 28 /* of a key */
 #define VECTOR __m512i
 #define NONE _mm512_setzero_si512()
 #define EVERY _mm512_set1_epi64(-1)
@@ -52,8 +53,9 @@ __attribute__((always_inline)) static inline void exchange(__m512i rows[8])
     }
 }
 
-/* Lane 64m + 8v + q is bit 7 - v of byte m of word q: which, matters to words_of alone. */
-static void planes_of(const uint64_t words[SLICES], __m512i planes_out[64])
+/* The first half of the way: vectors 8k to 8k + 7 hold byte k of each word. */
+__attribute__((always_inline)) static inline void spread(const uint64_t words[SLICES],
+                                                         __m512i bytes_out[64])
 {
     __m512i rows[8];
     for (size_t eighth = 0; eighth < 8; eighth++) {
@@ -61,31 +63,91 @@ static void planes_of(const uint64_t words[SLICES], __m512i planes_out[64])
             rows[at] = _mm512_loadu_si512(words + 64 * eighth + 8 * at);
         }
         exchange(rows);
-        for (size_t byte = 0; byte < 8; byte++) planes_out[8 * byte + eighth] = rows[byte];
+        for (size_t byte = 0; byte < 8; byte++) bytes_out[8 * byte + eighth] = rows[byte];
     }
+}
+
+/* The second half, for one byte: its eight planes. */
+__attribute__((always_inline)) static inline void turn_bits(const __m512i bytes[8],
+                                                            __m512i planes_out[8])
+{
     const __m512i bits = _mm512_set1_epi64((int64_t)0x8040201008040201U);
+    for (size_t at = 0; at < 8; at++) {
+        planes_out[at] = _mm512_gf2p8affine_epi64_epi8(bits, bytes[at], 0);
+    }
+    exchange(planes_out);
+}
+
+/* Lane 64m + 8v + q is bit 7 - v of byte m of word q: which, matters to leave() alone. */
+static void planes_of(const uint64_t words[SLICES], __m512i planes_out[64])
+{
+    __m512i rows[8];
+    spread(words, planes_out);
     for (size_t byte = 0; byte < 8; byte++) {
-        for (size_t at = 0; at < 8; at++) {
-            rows[at] = _mm512_gf2p8affine_epi64_epi8(bits, planes_out[8 * byte + at], 0);
-        }
-        exchange(rows);
+        turn_bits(planes_out + 8 * byte, rows);
         for (size_t bit = 0; bit < 8; bit++) planes_out[8 * byte + bit] = rows[bit];
     }
 }
 
-static void words_of(__m512i planes[64], uint64_t words_out[SLICES])
+/*
+ * FIPS 46-3, permuted choice 1: bit n of C is bit 7 - n / 8 (from the lowest) of byte 7 - n % 8, as
+ * far as bit 5; D's come from bit 1 upward; the last four of each share bit 4. Twice in a row.
+ */
+static void schedule(const uint64_t words[SLICES], __m512i c[2 * HALF], __m512i d[2 * HALF],
+                     __m512i room[64])
+{
+    __m512i rows[8];
+    spread(words, room);
+    for (size_t byte = 0; byte < 8; byte++) {
+        turn_bits(room + 8 * byte, rows);
+        for (size_t eight = 0; eight < 3; eight++) {
+            const size_t at = 8 * eight + 7 - byte;
+            c[at] = c[at + HALF] = rows[7 - eight];
+            d[at] = d[at + HALF] = rows[1 + eight];
+        }
+        __m512i *last = byte >= 4 ? c : d;
+        last[24 + 3 - byte % 4] = last[24 + 3 - byte % 4 + HALF] = rows[4];
+    }
+}
+
+/* Where the initial permutation puts bit `bit` (from the lowest) of a block's byte: the even bits
+ * into the left half, the odd ones into the right. */
+static inline size_t entered(size_t byte, size_t bit)
+{
+    return 8 * (3 - bit / 2) + 7 - byte;
+}
+
+/* Blocks into the halves, and what was there stays where `kept` is: no plane is stored twice. */
+static void enter(const uint64_t words[SLICES], __m512i kept, __m512i left[32], __m512i right[32],
+                  __m512i room[64])
+{
+    __m512i rows[8];
+    spread(words, room);
+    for (size_t byte = 0; byte < 8; byte++) {
+        turn_bits(room + 8 * byte, rows);
+        for (size_t bit = 0; bit < 8; bit++) {
+            __m512i *at = (bit % 2 == 0 ? left : right) + entered(byte, bit);
+            *at = TERNARY(*at, kept, rows[bit], 0x6a); /* (at & kept) ^ row */
+        }
+    }
+}
+
+static void leave(const __m512i left[32], const __m512i right[32], __m512i room[64],
+                  uint64_t words_out[SLICES])
 {
     __m512i rows[8];
     const __m512i bits = _mm512_set1_epi64(0x0102040810204080);
     for (size_t byte = 0; byte < 8; byte++) {
-        for (size_t bit = 0; bit < 8; bit++) rows[7 - bit] = planes[8 * byte + bit];
+        for (size_t bit = 0; bit < 8; bit++) {
+            rows[7 - bit] = (bit % 2 == 0 ? left : right)[entered(byte, bit)];
+        }
         exchange(rows);
         for (size_t at = 0; at < 8; at++) {
-            planes[8 * byte + at] = _mm512_gf2p8affine_epi64_epi8(bits, rows[at], 0);
+            room[8 * byte + at] = _mm512_gf2p8affine_epi64_epi8(bits, rows[at], 0);
         }
     }
     for (size_t eighth = 0; eighth < 8; eighth++) {
-        for (size_t byte = 0; byte < 8; byte++) rows[byte] = planes[8 * byte + eighth];
+        for (size_t byte = 0; byte < 8; byte++) rows[byte] = room[8 * byte + eighth];
         exchange(rows);
         for (size_t at = 0; at < 8; at++) {
             _mm512_storeu_si512(words_out + 64 * eighth + 8 * at, rows[at]);
@@ -108,9 +170,13 @@ static void stage(const uint8_t *const ends[SLICES], const uint32_t steps[SLICES
                   const uint8_t lacks[SLICES], uint32_t left, uint64_t words[AHEAD][SLICES])
 {
     const size_t back = (size_t)left * 8;
+    const bool is_whole = left > AHEAD && steps[SLICES - 1] >= left; /* the shortest lane's are */
     for (size_t lane = 0; lane < SLICES; lane += 8) {
         __m512i rows[8];
-        for (size_t at = 0; at < 8; at++) {
+        for (size_t at = 0; at < 8 && is_whole; at++) {
+            rows[at] = _mm512_loadu_si512(ends[lane + at] - back);
+        }
+        for (size_t at = 0; at < 8 && !is_whole; at++) {
             const __mmask64 mask = there(steps[lane + at], lacks[lane + at], left);
             rows[at] = _mm512_maskz_loadu_epi8(mask, ends[lane + at] - back);
         }
@@ -121,12 +187,12 @@ static void stage(const uint8_t *const ends[SLICES], const uint32_t steps[SLICES
 
 #include "mac/des_slices_pass.h"
 
-void pos_des_slices_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                           const pos_des_texts *texts, uint8_t (*macs_out)[8])
+void pos_des_slices_avx512(pos_des_form form, const pos_des_words *words,
+                           const pos_des_lane *lanes, size_t count, uint64_t *macs_out)
 {
     assert(form < POS_DES_FORM_COUNT);
     assert(count > 0 && count <= SLICES);
-    pass(form, lanes, count, texts, macs_out);
+    pass(form, words, lanes, count, macs_out);
 }
 #else
 typedef int pos_des_slices_avx512_is_for_x86;

@@ -9,8 +9,6 @@
  *                        from where they are turned to
  */
 
-#define HALF 28
-
 typedef struct slice_key {
     VECTOR c[2 * HALF];
     VECTOR d[2 * HALF];
@@ -22,44 +20,20 @@ typedef struct slice_pass {
     uint8_t lacks[SLICES];       /* bytes that the last block lacks */
     uint64_t words[AHEAD][SLICES];
     VECTOR planes[64];
-    VECTOR kept; /* the chains that have begun */
+    VECTOR kept; /* the chains that had begun before */
     VECTOR halves[2][32];
     size_t left; /* which of the halves is the left one */
     slice_key one;
     slice_key other; /* last: a single key leaves it as it was */
 } slice_pass;
 
-/* FIPS 46-3, permuted choice 1: bit n of C, then of D, as a plane. */
-static size_t key_plane(size_t bit)
+/* A word for every lane there is in a vector: where there are fewer, the others are zeros. */
+static const uint64_t *filled_up(slice_pass *in, const uint64_t *words, size_t count)
 {
-    static const uint8_t CHOICE_1[2 * HALF] = {
-        57, 49, 41, 33, 25, 17, 9,  1,  58, 50, 42, 34, 26, 18, 10, 2,  59, 51, 43,
-        35, 27, 19, 11, 3,  60, 52, 44, 36, 63, 55, 47, 39, 31, 23, 15, 7,  62, 54,
-        46, 38, 30, 22, 14, 6,  61, 53, 45, 37, 29, 21, 13, 5,  28, 20, 12, 4,
-    };
-    const size_t number = CHOICE_1[bit] - 1U;
-    return number / 8 * 8 + (7 - number % 8);
-}
-
-/* The initial permutation: bit n of both halves, the left one first, as a plane. */
-static size_t block_plane(size_t bit)
-{
-    static const uint8_t PLACES[8] = {6, 4, 2, 0, 7, 5, 3, 1};
-    return 8 * (7 - bit % 8) + PLACES[bit / 8];
-}
-
-static void prepare(slice_pass *in, const pos_des_lane *lanes, size_t count, size_t offset,
-                    slice_key *key)
-{
-    for (size_t lane = 0; lane < count; lane++) {
-        in->words[0][lane] = pos_load_u64_le(lanes[lane].key + offset);
-    }
-    for (size_t lane = count; lane < SLICES; lane++) in->words[0][lane] = 0;
-    planes_of(in->words[0], in->planes);
-    for (size_t bit = 0; bit < HALF; bit++) {
-        key->c[bit] = key->c[bit + HALF] = in->planes[key_plane(bit)];
-        key->d[bit] = key->d[bit + HALF] = in->planes[key_plane(bit + HALF)];
-    }
+    if (count == SLICES) return words;
+    pos_copy(in->words[0], words, count * sizeof words[0]);
+    pos_zero(in->words[0] + count, (SLICES - count) * sizeof words[0]);
+    return in->words[0];
 }
 
 /* Not inline: sixteen of them would not fit where the processor keeps its decoded instructions. */
@@ -82,14 +56,62 @@ static void turn(slice_pass *in, const slice_key *key, bool is_backward)
     in->left = 1 - in->left;
 }
 
+#if AHEAD == 1
+/* FIPS 46-3, permuted choice 1: bit n of C, then of D, as a plane. */
+static size_t key_plane(size_t bit)
+{
+    static const uint8_t CHOICE_1[2 * HALF] = {
+        57, 49, 41, 33, 25, 17, 9,  1,  58, 50, 42, 34, 26, 18, 10, 2,  59, 51, 43,
+        35, 27, 19, 11, 3,  60, 52, 44, 36, 63, 55, 47, 39, 31, 23, 15, 7,  62, 54,
+        46, 38, 30, 22, 14, 6,  61, 53, 45, 37, 29, 21, 13, 5,  28, 20, 12, 4,
+    };
+    const size_t number = CHOICE_1[bit] - 1U;
+    return number / 8 * 8 + (7 - number % 8);
+}
+
+/* The planes of a half of the keys, twice in a row. */
+static void schedule(const uint64_t words[SLICES], VECTOR c[2 * HALF], VECTOR d[2 * HALF],
+                     VECTOR room[64])
+{
+    planes_of(words, room);
+    for (size_t bit = 0; bit < HALF; bit++) {
+        c[bit] = c[bit + HALF] = room[key_plane(bit)];
+        d[bit] = d[bit + HALF] = room[key_plane(bit + HALF)];
+    }
+}
+
+/* The initial permutation: bit n of both halves, the left one first, as a plane. */
+static size_t block_plane(size_t bit)
+{
+    static const uint8_t PLACES[8] = {6, 4, 2, 0, 7, 5, 3, 1};
+    return 8 * (7 - bit % 8) + PLACES[bit / 8];
+}
+
+static void enter(const uint64_t words[SLICES], VECTOR kept, VECTOR left[32], VECTOR right[32],
+                  VECTOR room[64])
+{
+    planes_of(words, room);
+    for (size_t bit = 0; bit < 32; bit++) {
+        left[bit] = XOR(AND(left[bit], kept), room[block_plane(bit)]);
+        right[bit] = XOR(AND(right[bit], kept), room[block_plane(bit + 32)]);
+    }
+}
+
+static void leave(const VECTOR left[32], const VECTOR right[32], VECTOR room[64],
+                  uint64_t words_out[SLICES])
+{
+    for (size_t bit = 0; bit < 32; bit++) {
+        room[block_plane(bit)] = left[bit];
+        room[block_plane(bit + 32)] = right[bit];
+    }
+    words_of(room, words_out);
+}
+#endif
+
 /* A block into every chain, and a step of it. */
 static void step(slice_pass *in, pos_des_form form, const uint64_t words[SLICES])
 {
-    planes_of(words, in->planes);
-    for (size_t bit = 0; bit < 64; bit++) {
-        VECTOR *at = &in->halves[bit < 32 ? in->left : 1 - in->left][bit % 32];
-        *at = XOR(AND(*at, in->kept), in->planes[block_plane(bit)]);
-    }
+    enter(words, in->kept, in->halves[in->left], in->halves[1 - in->left], in->planes);
     turn(in, &in->one, false);
     if (form != POS_DES_DOUBLE) return;
     turn(in, &in->other, true);
@@ -152,40 +174,38 @@ static void chain(slice_pass *in, pos_des_form form, const pos_des_lane *lanes, 
     pos_wipe(in->words, (steps < AHEAD ? steps : AHEAD) * sizeof in->words[0]);
 }
 
-static void chain_texts(slice_pass *in, pos_des_form form, const pos_des_texts *texts, size_t count)
+static void chain_texts(slice_pass *in, pos_des_form form, const pos_des_words *words,
+                        size_t count)
 {
     for (size_t half = 0; half < 2; half++) {
-        pos_copy(in->words[0], texts->halves[half], count * sizeof in->words[0][0]);
         in->kept = half == 0 ? NONE : EVERY;
-        step(in, form, in->words[0]);
+        step(in, form, filled_up(in, words->texts[half], count));
     }
-    pos_wipe(in->words[0], sizeof in->words[0]);
 }
 
-static void give(slice_pass *in, size_t count, uint8_t (*macs_out)[8])
+static void give(slice_pass *in, size_t count, uint64_t *macs_out)
 {
-    for (size_t bit = 0; bit < 64; bit++) {
-        in->planes[block_plane(bit)] = in->halves[bit < 32 ? in->left : 1 - in->left][bit % 32];
-    }
-    words_of(in->planes, in->words[0]);
-    for (size_t lane = 0; lane < count; lane++) {
-        pos_store_u64_le(macs_out[lane], in->words[0][lane]);
-    }
-    pos_wipe(in->words[0], sizeof in->words[0]);
+    uint64_t *words = count == SLICES ? macs_out : in->words[0];
+    leave(in->halves[in->left], in->halves[1 - in->left], in->planes, words);
+    if (count == SLICES) return;
+    pos_copy(macs_out, words, count * sizeof words[0]);
+    pos_wipe(words, sizeof in->words[0]); /* the last of what was filled up */
 }
 
-static void pass(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                 const pos_des_texts *texts, uint8_t (*macs_out)[8])
+static void pass(pos_des_form form, const pos_des_words *words, const pos_des_lane *lanes,
+                 size_t count, uint64_t *macs_out)
 {
     slice_pass in;
     assert(count > 0 && count <= SLICES);
     in.left = 0;
-    prepare(&in, lanes, count, 0, &in.one);
-    if (form != POS_DES_SINGLE) prepare(&in, lanes, count, 8, &in.other);
+    schedule(filled_up(&in, words->keys[0], count), in.one.c, in.one.d, in.planes);
+    if (form != POS_DES_SINGLE) {
+        schedule(filled_up(&in, words->keys[1], count), in.other.c, in.other.d, in.planes);
+    }
     in.kept = NONE;
     for (size_t bit = 0; bit < 32; bit++) in.halves[0][bit] = in.halves[1][bit] = NONE;
-    if (texts != NULL) {
-        chain_texts(&in, form, texts, count);
+    if (words->texts[0] != NULL) {
+        chain_texts(&in, form, words, count);
     } else {
         chain(&in, form, lanes, count);
     }
@@ -195,5 +215,5 @@ static void pass(pos_des_form form, const pos_des_lane *lanes, size_t count,
     }
     give(&in, count, macs_out);
     const size_t used = form == POS_DES_SINGLE ? offsetof(slice_pass, other) : sizeof in;
-    pos_wipe(in.planes, used - offsetof(slice_pass, planes));
+    pos_wipe(in.halves, used - offsetof(slice_pass, halves)); /* the planes are the MACs by now */
 }

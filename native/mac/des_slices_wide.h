@@ -7,6 +7,7 @@
 #include "mac/des_wave.h"
 
 #define AHEAD 1
+#define HALF 28 /* of a key */
 #define WORDS (SLICES / 64) /* in a vector */
 #define VECTOR slice_vector
 typedef uint64_t slice_vector __attribute__((vector_size(SLICES / 8)));

@@ -17,39 +17,47 @@
 
 #include "mac/block.h"
 
-typedef void pass_function(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                           const pos_des_texts *texts, uint8_t (*macs_out)[8]);
-typedef void folds_function(const pos_des_lane *lanes, size_t count, uint64_t *first_out,
-                            uint64_t *second_out);
+typedef void pass_function(pos_des_form form, const pos_des_words *words,
+                           const pos_des_lane *lanes, size_t count, uint64_t *macs_out);
+typedef void words_function(const pos_mac_job *jobs, const uint16_t *order, size_t count,
+                            uint64_t *first_out, uint64_t *second_out);
 
-/* A way of a path: what it is worth from, and how many lanes a pass takes. Absent: no function. */
+#define KINDS 6 /* 2 * form, and 1 where it is chained */
+
+/* A way of a path: from how many lanes of each kind it is worth it, and how many a pass takes.
+ * Absent: no function. */
 typedef struct road {
     pass_function *pass;
-    uint16_t least;
+    uint16_t least[KINDS];
     uint16_t most;
 } road;
 
 typedef struct roads {
     road ways[POS_DES_WAY_COUNT];
-    folds_function *folds;
+    words_function *folds;
+    words_function *keys;
 } roads;
 
 /* ---- one after the other -------------------------------------------------------------------------- */
-static void scalar_pass(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                        const pos_des_texts *texts, uint8_t (*macs_out)[8])
+static void scalar_pass(pos_des_form form, const pos_des_words *words, const pos_des_lane *lanes,
+                        size_t count, uint64_t *macs_out)
 {
     assert(count == 1);
     uint8_t text[16];
-    pos_slice covered = {.data = lanes[0].data, .size = lanes[0].size};
-    if (texts != NULL) {
-        pos_store_u64_le(text, texts->halves[0][0]);
-        pos_store_u64_le(text + 8, texts->halves[1][0]);
-        covered = (pos_slice){.data = text, .size = sizeof text};
+    uint8_t halves[16];
+    uint8_t mac[8] = {0};
+    pos_slice covered = {.data = text, .size = sizeof text};
+    for (size_t half = 0; half < 2 && words->texts[0] != NULL; half++) {
+        pos_store_u64_le(text + 8 * half, words->texts[half][0]);
     }
-    uint8_t *mac = macs_out[0];
+    if (words->texts[0] == NULL) {
+        covered = (pos_slice){.data = lanes[0].data, .size = lanes[0].size};
+    }
+    for (size_t half = 0; half < 2; half++) {
+        pos_store_u64_le(halves + 8 * half, words->keys[half][0]);
+    }
     pos_des_key key;
-    pos_des_prepare(lanes[0].key, form == POS_DES_DOUBLE ? 16 : 8, &key);
-    pos_zero(mac, 8);
+    pos_des_prepare(halves, form == POS_DES_DOUBLE ? 16 : 8, &key);
     size_t done = 0;
     do { /* no bytes are a block of zeros */
         for (size_t byte = 0; byte < 8 && done + byte < covered.size; byte++) {
@@ -60,26 +68,31 @@ static void scalar_pass(pos_des_form form, const pos_des_lane *lanes, size_t cou
     } while (done < covered.size);
     if (form == POS_DES_X9_19) {
         pos_des_key other;
-        pos_des_prepare(lanes[0].key + 8, 8, &other);
+        pos_des_prepare(halves + 8, 8, &other);
         pos_des_decrypt(&other, mac, mac);
         pos_des_encrypt(&key, mac, mac);
         pos_wipe(&other, sizeof other);
     }
+    macs_out[0] = pos_load_u64_le(mac);
     pos_wipe(&key, sizeof key);
+    pos_wipe(halves, sizeof halves);
+    pos_wipe(text, sizeof text);
 }
 
-static void scalar_folds(const pos_des_lane *lanes, size_t count, uint64_t *first_out,
-                         uint64_t *second_out)
+static void scalar_folds(const pos_mac_job *jobs, const uint16_t *order, size_t count,
+                         uint64_t *first_out, uint64_t *second_out)
 {
     for (size_t at = 0; at < count; at++) {
-        const pos_des_lane *lane = &lanes[at];
+        const pos_mac_job *job = &jobs[order[at]];
         uint64_t sum = 0;
         uint8_t folded[8] = {0};
         uint8_t text[16];
         size_t done = 0;
-        for (; done + 8 <= lane->size; done += 8) sum ^= pos_load_u64_le(lane->data + done);
-        for (size_t byte = 0; done + byte < lane->size; byte++) {
-            folded[byte] = lane->data[done + byte];
+        for (; done + 8 <= job->covered_size; done += 8) {
+            sum ^= pos_load_u64_le(job->covered + done);
+        }
+        for (size_t byte = 0; done + byte < job->covered_size; byte++) {
+            folded[byte] = job->covered[done + byte];
         }
         pos_store_u64_le(folded, sum ^ pos_load_u64_le(folded));
         pos_hex_from_bytes(folded, sizeof folded, (char *)text);
@@ -88,25 +101,42 @@ static void scalar_folds(const pos_des_lane *lanes, size_t count, uint64_t *firs
     }
 }
 
+_Static_assert(POS_KEY_SIZE_MAX >= 16, "16 bytes of any key are there to be read");
+
+static void scalar_keys(const pos_mac_job *jobs, const uint16_t *order, size_t count,
+                        uint64_t *first_out, uint64_t *second_out)
+{
+    for (size_t at = 0; at < count; at++) {
+        const uint8_t *key = jobs[order[at]].key->bytes;
+        first_out[at] = pos_load_u64_le(key);
+        second_out[at] = pos_load_u64_le(key + 8);
+    }
+}
+
 /* ---- the ways of each path ------------------------------------------------------------------------- */
-#define SCALAR [POS_DES_WAY_ALONE] = {scalar_pass, 1, 1}
-#define SLICES_128(way) [way] = {pos_des_slices_portable, 4, POS_DES_SLICES_PORTABLE}
+/* Two texts by 3DES gain most: their keys are half the work by bytes, and next to none by bits. */
+#define WIDE_FROM {336, 336, 240, 336, 336, 336}
+#define FROM(least) {least, least, least, least, least, least}
+#define SCALAR [POS_DES_WAY_ALONE] = {scalar_pass, FROM(1), 1}
+#define SCALAR_WORDS .folds = scalar_folds, .keys = scalar_keys
+#define SLICES_128(way) [way] = {pos_des_slices_portable, FROM(4), POS_DES_SLICES_PORTABLE}
 
 static const roads ROADS[POS_CPU_PATH_COUNT] = {
-    [POS_CPU_PORTABLE] = {.ways = {SCALAR, SLICES_128(POS_DES_WAY_WIDE)}, .folds = scalar_folds},
-    [POS_CPU_SSE42] = {.ways = {SCALAR, SLICES_128(POS_DES_WAY_WIDE)}, .folds = scalar_folds},
+    [POS_CPU_PORTABLE] = {.ways = {SCALAR, SLICES_128(POS_DES_WAY_WIDE)}, SCALAR_WORDS},
+    [POS_CPU_SSE42] = {.ways = {SCALAR, SLICES_128(POS_DES_WAY_WIDE)}, SCALAR_WORDS},
 #if defined(__x86_64__)
     [POS_CPU_AVX2] = {.ways = {SCALAR, SLICES_128(POS_DES_WAY_NARROW),
                                [POS_DES_WAY_WIDE] = {pos_des_slices_avx2,
-                                                     POS_DES_SLICES_PORTABLE + 1,
+                                                     FROM(POS_DES_SLICES_PORTABLE + 1),
                                                      POS_DES_SLICES_AVX2}},
-                      .folds = scalar_folds},
-    [POS_CPU_AVX512] = {.ways = {[POS_DES_WAY_ALONE] = {pos_des_few_avx512, 1, POS_DES_FEW_MAX},
-                                 [POS_DES_WAY_NARROW] = {pos_des_lanes_avx512, 5,
+                      SCALAR_WORDS},
+    [POS_CPU_AVX512] = {.ways = {[POS_DES_WAY_ALONE] = {pos_des_few_avx512, FROM(1), POS_DES_FEW_MAX},
+                                 [POS_DES_WAY_NARROW] = {pos_des_lanes_avx512, FROM(5),
                                                          POS_DES_LANES_MAX},
-                                 [POS_DES_WAY_WIDE] = {pos_des_slices_avx512, 384,
+                                 [POS_DES_WAY_WIDE] = {pos_des_slices_avx512, WIDE_FROM,
                                                        POS_DES_SLICES_AVX512}},
-                        .folds = pos_des_folds_avx512},
+                        .folds = pos_des_folds_avx512,
+                        .keys = pos_des_keys_avx512},
 #endif
 };
 
@@ -131,41 +161,19 @@ static size_t far_longer(const pos_des_lane *lanes, size_t count)
  * as long as its longest lane: the few that are far longer than the others go by themselves first,
  * so that nobody can make a whole pass long with one message.
  */
-static size_t next_pass(const roads *by, const pos_des_lane *lanes, size_t left, bool is_chained,
+static size_t next_pass(const roads *by, const pos_des_lane *lanes, size_t left, size_t kind,
                         const road **way_out)
 {
     size_t count = left;
     for (;;) {
         size_t way = POS_DES_WAY_COUNT - 1;
-        while (by->ways[way].pass == NULL || by->ways[way].least > count) way--;
+        while (by->ways[way].pass == NULL || by->ways[way].least[kind] > count) way--;
         *way_out = &by->ways[way];
         if (count > by->ways[way].most) count = by->ways[way].most;
-        const size_t longer = is_chained && way == POS_DES_WAY_WIDE ? far_longer(lanes, count) : 0;
+        const bool is_uneven = kind % 2 == 1 && way == POS_DES_WAY_WIDE;
+        const size_t longer = is_uneven ? far_longer(lanes, count) : 0;
         if (longer == 0) return count;
         count = longer;
-    }
-}
-
-static void run(pos_cpu_path path, pos_des_way way, pos_des_form form, const pos_des_lane *lanes,
-                size_t count, const pos_des_texts *texts, uint8_t (*macs_out)[8])
-{
-    size_t done = 0;
-    while (done < count) {
-        const road *by = &ROADS[path].ways[way % POS_DES_WAY_COUNT];
-        size_t taken = count - done;
-        if (way == POS_DES_WAY_COUNT) {
-            taken = next_pass(&ROADS[path], lanes + done, taken, texts == NULL, &by);
-        } else if (taken > by->most) {
-            taken = by->most;
-        }
-        assert(by->pass != NULL);
-        if (texts == NULL) {
-            by->pass(form, lanes + done, taken, NULL, macs_out + done);
-        } else {
-            const pos_des_texts here = {{texts->halves[0] + done, texts->halves[1] + done}};
-            by->pass(form, lanes + done, taken, &here, macs_out + done);
-        }
-        done += taken;
     }
 }
 
@@ -200,8 +208,6 @@ static void sort(pos_des_lane *lanes, pos_des_lane *spare, size_t count)
     assert(is_descending(lanes, count));
 }
 
-#define KINDS 6 /* 2 * form, and 1 where it is chained */
-
 static size_t kind_of(const pos_mac_job *job)
 {
     if (job->algorithm == POS_MAC_X9_19) return 2 * POS_DES_X9_19 + 1;
@@ -216,66 +222,87 @@ static inline pos_des_lane lane_of(const pos_mac_job *jobs, uint16_t index)
     const pos_mac_job *job = &jobs[index];
     return (pos_des_lane){
         .data = job->covered_size > 0 ? job->covered : nothing,
-        .key = job->key->bytes,
         .size = job->covered_size,
         .job = index,
     };
 }
 
-/* The jobs as lanes, those of a kind together; how many there are of each. */
+/* The jobs in order of their kinds; how many there are of each. */
 static void place(const pos_mac_job *jobs, const uint16_t *which, size_t count,
-                  pos_des_lane *lanes, size_t counts_out[KINDS])
+                  uint16_t *order_out, size_t counts_out[KINDS])
 {
     for (size_t kind = 0; kind < KINDS; kind++) counts_out[kind] = 0;
-    const size_t first = count == 0 ? 0 : kind_of(&jobs[which[0]]);
-    size_t alike = 0; /* nearly always all of them are of one kind */
-    for (; alike < count && kind_of(&jobs[which[alike]]) == first; alike++) {
-        __builtin_prefetch(jobs[which[alike]].covered);
-        lanes[alike] = lane_of(jobs, which[alike]);
+    if (which == NULL) { /* all of a kind */
+        for (size_t at = 0; at < count; at++) order_out[at] = (uint16_t)at;
+        if (count > 0) counts_out[kind_of(&jobs[0])] = count;
+        return;
     }
-    counts_out[first] = alike;
-    if (alike == count) return;
     size_t places[KINDS];
-    for (size_t at = alike; at < count; at++) counts_out[kind_of(&jobs[which[at]])]++;
+    for (size_t at = 0; at < count; at++) counts_out[kind_of(&jobs[which[at]])]++;
     size_t before = 0;
     for (size_t kind = 0; kind < KINDS; kind++) {
         places[kind] = before;
         before += counts_out[kind];
     }
     for (size_t at = 0; at < count; at++) {
-        lanes[places[kind_of(&jobs[which[at]])]++] = lane_of(jobs, which[at]);
+        order_out[places[kind_of(&jobs[which[at]])]++] = which[at];
     }
 }
 
-static void give(const pos_des_lane *lane, const uint8_t mac[8], pos_mac_job *jobs)
+static inline void give(uint64_t mac, uint8_t out[POS_MAC_SIZE_MAX])
 {
-    uint8_t *out = jobs[lane->job].mac;
-    for (size_t byte = 0; byte < 8; byte++) out[byte] = mac[byte];
+    pos_store_u64_le(out, mac);
     for (size_t byte = 8; byte < POS_MAC_SIZE_MAX; byte++) out[byte] = 0;
 }
 
+#define LANES_MAX POS_DES_SLICES_AVX512 /* of a pass */
+
 typedef struct wave {
+    _Alignas(64) uint64_t keys[2][LANES_MAX + 8];
+    _Alignas(64) uint64_t texts[2][LANES_MAX + 8];
+    _Alignas(64) uint64_t macs[POS_DES_WAVE_MAX];
+    uint16_t order[POS_DES_WAVE_MAX];
     pos_des_lane lanes[POS_DES_WAVE_MAX];
     pos_des_lane spare[POS_DES_WAVE_MAX];
-    uint64_t texts[2][POS_DES_WAVE_MAX + 8];
-    uint8_t macs[POS_DES_WAVE_MAX][8];
 } wave;
 
-static void run_kind(wave *on, pos_cpu_path path, pos_des_way way, size_t kind, size_t first,
-                     size_t count)
+/* Chains: the lanes longest first, and the jobs in the same order. */
+static void line_up(wave *on, const pos_mac_job *jobs, uint16_t *order, size_t count)
 {
-    const pos_des_form form = (pos_des_form)(kind / 2);
-    pos_des_lane *lanes = on->lanes + first;
-    if (kind % 2 == 1) {
-        sort(lanes, on->spare, count);
-        run(path, way, form, lanes, count, NULL, on->macs + first);
-        return;
+    for (size_t at = 0; at < count; at++) on->lanes[at] = lane_of(jobs, order[at]);
+    sort(on->lanes, on->spare, count);
+    for (size_t at = 0; at < count; at++) order[at] = (uint16_t)on->lanes[at].job;
+}
+
+/* All jobs of a kind, pass by pass. A pass's words are read just before it, so that they are near. */
+static void run_kind(wave *on, pos_cpu_path path, pos_des_way way, const pos_mac_job *jobs,
+                     size_t kind, size_t first, size_t count)
+{
+    const roads *all = &ROADS[path];
+    const bool is_chained = kind % 2 == 1;
+    pos_des_words words = {.keys = {on->keys[0], on->keys[1]}};
+    if (is_chained) line_up(on, jobs, on->order + first, count);
+    for (size_t half = 0; half < 2 && !is_chained; half++) words.texts[half] = on->texts[half];
+    for (size_t done = 0, taken = 0; done < count; done += taken) {
+        const uint16_t *order = on->order + first + done;
+        const pos_des_lane *lanes = on->lanes + done;
+        const road *by = &all->ways[way % POS_DES_WAY_COUNT];
+        taken = count - done;
+        if (way == POS_DES_WAY_COUNT) {
+            taken = next_pass(all, lanes, taken, kind, &by);
+        } else if (taken > by->most) {
+            taken = by->most;
+        }
+        assert(by->pass != NULL && taken <= LANES_MAX);
+        all->keys(jobs, order, taken, on->keys[0], on->keys[1]);
+        if (!is_chained) all->folds(jobs, order, taken, on->texts[0], on->texts[1]);
+        by->pass((pos_des_form)(kind / 2), &words, lanes, taken, on->macs + first + done);
     }
-    const pos_des_texts texts = {{on->texts[0], on->texts[1]}};
-    ROADS[path].folds(lanes, count, on->texts[0], on->texts[1]);
-    run(path, way, form, lanes, count, &texts, on->macs + first);
-    pos_wipe(on->texts[0], count * sizeof on->texts[0][0]);
-    pos_wipe(on->texts[1], count * sizeof on->texts[1][0]);
+    const size_t written = ((count < LANES_MAX ? count : LANES_MAX) + 7) / 8 * 8 * sizeof(uint64_t);
+    for (size_t half = 0; half < 2; half++) {
+        pos_wipe(on->keys[half], written);
+        if (!is_chained) pos_wipe(on->texts[half], written);
+    }
 }
 
 void pos_des_wave_on(pos_cpu_path path, pos_des_way way, pos_mac_job *jobs, const uint16_t *which,
@@ -285,13 +312,13 @@ void pos_des_wave_on(pos_cpu_path path, pos_des_way way, pos_mac_job *jobs, cons
     assert(count <= POS_DES_WAVE_MAX);
     wave on; /* what is not used is not touched */
     size_t counts[KINDS];
-    place(jobs, which, count, on.lanes, counts);
+    place(jobs, which, count, on.order, counts);
     size_t first = 0;
     for (size_t kind = 0; kind < KINDS; kind++) {
-        if (counts[kind] > 0) run_kind(&on, path, way, kind, first, counts[kind]);
+        if (counts[kind] > 0) run_kind(&on, path, way, jobs, kind, first, counts[kind]);
         first += counts[kind];
     }
     assert(first == count);
-    for (size_t at = 0; at < count; at++) give(&on.lanes[at], on.macs[at], jobs);
+    for (size_t at = 0; at < count; at++) give(on.macs[at], jobs[on.order[at]].mac);
     pos_wipe(on.macs, count * sizeof on.macs[0]);
 }

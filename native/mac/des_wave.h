@@ -24,7 +24,6 @@ typedef enum pos_des_form {
 
 typedef struct pos_des_lane {
     const uint8_t *data;
-    const uint8_t *key; /* 8 bytes, or 16 */
     uint32_t size;
     uint32_t job;
 } pos_des_lane;
@@ -48,35 +47,43 @@ bool pos_des_has_way(pos_cpu_path path, pos_des_way way);
 
 /* Jobs that one call takes: its lanes lie on the stack, about 75 KiB with all else. */
 #define POS_DES_WAVE_MAX 1024
-/* Those of `jobs` that `which` lists; their algorithms are the three of DES. */
+/* Those of `jobs` that `which` lists; their algorithms are the three of DES. Where it is NULL, all
+ * `count` of them, which have one algorithm and keys of one size. */
 void pos_des_wave_on(pos_cpu_path path, pos_des_way way, pos_mac_job *jobs, const uint16_t *which,
                      size_t count);
 
-/* ---- passes: `count` lanes of one form, longest first; a MAC of 8 bytes for each ------------------ */
-/* UnionPay ECB is a chain over two blocks: the hex of the fold. Folded lanes come with these. */
-typedef struct pos_des_texts {
-    const uint64_t *halves[2]; /* little-endian words, one a lane */
-} pos_des_texts;
+/* ---- passes: `count` lanes of one form; a MAC for each --------------------------------------------- */
+/* Little-endian words, one a lane. */
+typedef struct pos_des_words {
+    const uint64_t *keys[2]; /* the halves; a single key has no second one */
+    /* UnionPay ECB is a chain over two blocks, the hex of the fold: these. NULL for the chains over
+     * messages, whose lanes come longest first. */
+    const uint64_t *texts[2];
+} pos_des_words;
 
-/* `texts` is NULL for a pass over the lanes' data; with them only the lanes' keys are read. */
+/* `lanes` are read where there are no texts. */
 #define POS_DES_FEW_MAX 4
-void pos_des_few_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                        const pos_des_texts *texts, uint8_t (*macs_out)[8]);
+void pos_des_few_avx512(pos_des_form form, const pos_des_words *words, const pos_des_lane *lanes,
+                        size_t count, uint64_t *macs_out);
 #define POS_DES_LANES_MAX 64
-void pos_des_lanes_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                          const pos_des_texts *texts, uint8_t (*macs_out)[8]);
+void pos_des_lanes_avx512(pos_des_form form, const pos_des_words *words,
+                          const pos_des_lane *lanes, size_t count, uint64_t *macs_out);
 #define POS_DES_SLICES_PORTABLE 128
-void pos_des_slices_portable(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                             const pos_des_texts *texts, uint8_t (*macs_out)[8]);
+void pos_des_slices_portable(pos_des_form form, const pos_des_words *words,
+                             const pos_des_lane *lanes, size_t count, uint64_t *macs_out);
 #define POS_DES_SLICES_AVX2 256
-void pos_des_slices_avx2(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                         const pos_des_texts *texts, uint8_t (*macs_out)[8]);
+void pos_des_slices_avx2(pos_des_form form, const pos_des_words *words, const pos_des_lane *lanes,
+                         size_t count, uint64_t *macs_out);
 #define POS_DES_SLICES_AVX512 512
-void pos_des_slices_avx512(pos_des_form form, const pos_des_lane *lanes, size_t count,
-                           const pos_des_texts *texts, uint8_t (*macs_out)[8]);
+void pos_des_slices_avx512(pos_des_form form, const pos_des_words *words,
+                           const pos_des_lane *lanes, size_t count, uint64_t *macs_out);
 
-/* XOR of all blocks as hex, for each lane; writes up to seven more than `count`. */
-void pos_des_folds_avx512(const pos_des_lane *lanes, size_t count, uint64_t *first_out,
-                          uint64_t *second_out);
+/* ---- jobs -> words: those that `order` lists; up to seven words more than `count` are written ------ */
+/* XOR of all blocks as hex. */
+void pos_des_folds_avx512(const pos_mac_job *jobs, const uint16_t *order, size_t count,
+                          uint64_t *first_out, uint64_t *second_out);
+/* The first 16 bytes of the keys, whatever their size. */
+void pos_des_keys_avx512(const pos_mac_job *jobs, const uint16_t *order, size_t count,
+                         uint64_t *first_out, uint64_t *second_out);
 
 #endif

@@ -98,15 +98,15 @@ static void each_way(ground *on, void (*check)(ground *on, pos_cpu_path path, po
 
 static void check_counts(ground *on, pos_cpu_path path, pos_des_way way)
 {
-    static const uint16_t WIDE[] = {95,  96,  97,  127, 128, 129, 255, 256,  257,
-                                    383, 384, 385, 386, 511, 512, 513, 1023, 1024};
+    static const uint16_t WIDE[] = {95,  96,  97,  127, 128, 129, 239, 240, 241,  255, 256,
+                                    257, 335, 336, 337, 384, 511, 512, 513, 1023, 1024};
     for (size_t turn = 0; turn <= 70 + sizeof WIDE / sizeof WIDE[0]; turn++) {
         const size_t count = turn <= 70 ? turn : WIDE[turn - 71];
         const kind *of = &KINDS[draw(&on->seed) % KIND_COUNT];
         for (size_t index = 0; index < count; index++) {
             place(on, index, of->algorithm, of->key_size, 24);
         }
-        pos_des_wave_on(path, way, on->jobs, on->which, count);
+        pos_des_wave_on(path, way, on->jobs, turn % 2 == 0 ? NULL : on->which, count);
         check_jobs(on, count);
     }
 }
@@ -137,6 +137,26 @@ static void check_sizes(ground *on, pos_cpu_path path, pos_des_way way)
 static void test_every_size_gives_the_plain_macs(ground *on)
 {
     each_way(on, check_sizes);
+}
+
+/* Nobody is much shorter than the others: whole reads, up to the last bytes of a page. */
+static void check_even(ground *on, pos_cpu_path path, pos_des_way way)
+{
+    static const uint32_t LEAST[] = {49, 56, 57, 64, 65, 113, 121, 128};
+    for (size_t turn = 0; turn < sizeof LEAST / sizeof LEAST[0]; turn++) {
+        const size_t count = turn % 2 == 0 ? 512 : 500;
+        for (size_t index = 0; index < count; index++) {
+            const kind *of = &KINDS[2 + turn % 3]; /* one of the chains */
+            place(on, index, of->algorithm, of->key_size, LEAST[turn] + draw(&on->seed) % 8);
+        }
+        pos_des_wave_on(path, way, on->jobs, on->which, count);
+        check_jobs(on, count);
+    }
+}
+
+static void test_messages_of_nearly_one_size_give_the_plain_macs(ground *on)
+{
+    each_way(on, check_even);
 }
 
 static void check_mixed(ground *on, pos_cpu_path path, pos_des_way way)
@@ -220,15 +240,33 @@ static void test_the_door_takes_all_algorithms_at_once(ground *on)
     }
 }
 
+/* All alike, and all but the last one: by its algorithm, or by its key. */
+static void test_the_door_takes_jobs_that_are_alike(ground *on)
+{
+    for (size_t turn = 0; turn < KIND_COUNT * KIND_COUNT; turn++) {
+        const kind *of = &KINDS[turn / KIND_COUNT];
+        const kind *last = &KINDS[turn % KIND_COUNT];
+        const size_t count = turn % 2 == 0 ? 600 : 30;
+        for (size_t index = 0; index < count; index++) {
+            const kind *its = index + 1 < count ? of : last;
+            place(on, index, its->algorithm, its->key_size, draw(&on->seed) % 300);
+        }
+        pos_mac_wave(on->jobs, count);
+        check_jobs(on, count);
+    }
+}
+
 int main(void)
 {
     static ground on = {.seed = 7};
     prepare(&on);
     test_every_count_gives_the_plain_macs(&on);
     test_every_size_gives_the_plain_macs(&on);
+    test_messages_of_nearly_one_size_give_the_plain_macs(&on);
     test_mixed_forms_and_sizes_give_the_plain_macs(&on);
     test_every_bit_of_a_key_has_its_effect_in_every_lane(&on);
     test_jobs_that_are_not_listed_stay_as_they_are(&on);
     test_the_door_takes_all_algorithms_at_once(&on);
+    test_the_door_takes_jobs_that_are_alike(&on);
     return 0;
 }
