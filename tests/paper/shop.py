@@ -52,6 +52,7 @@ class Shop:
     count: int = 4
     settings: dict[str, int | str] = field(default_factory=dict)
     line_nii: int = 0
+    mid: str = MID
     clock: Clock = field(default_factory=Clock)
     log: list[str] = field(default_factory=list)
     policy_text: str = POLICY
@@ -61,16 +62,16 @@ class Shop:
         return [*(f"{10_000_001 + index}" for index in range(self.count)), *self.extra_tids]
 
     def terminal(self, index: int = 0, *, tpdu: bytes = TPDU) -> Terminal:
-        return Terminal(self.tids()[index], MID, TMK, tpdu=tpdu)
+        return Terminal(self.tids()[index], self.mid, TMK, tpdu=tpdu)
 
     def roster(self) -> Roster:
         siv_key = sealing_key(MASTER_KEY)
-        record = {tid: seal_tmk(tid, MID, Key("TMK", TMK), siv_key) for tid in self.tids()}
+        record = {tid: seal_tmk(tid, self.mid, Key("TMK", TMK), siv_key) for tid in self.tids()}
         return Roster(
             tuple(
                 Known(
                     tid=tid,
-                    mid=MID,
+                    mid=self.mid,
                     merchant_name="示例商户",
                     line_nii=self.line_nii,
                     key=SealedKey(record[tid].sealed, record[tid].kcv),
@@ -145,10 +146,10 @@ class Shop:
         siv_key = sealing_key(MASTER_KEY)
         keys = KeyFile.load(self.home / "terminals.keys", must_exist=False)
         for tid in self.tids():
-            keys.add(seal_tmk(tid, MID, Key("TMK", TMK), siv_key))
+            keys.add(seal_tmk(tid, self.mid, Key("TMK", TMK), siv_key))
         keys.save()
-        lines = [f'[[merchant]]\nmid = "{MID}"\nname = "示例商户"\n']
-        lines += [f'[[terminal]]\ntid = "{tid}"\nmid = "{MID}"\n' for tid in self.tids()]
+        lines = [f'[[merchant]]\nmid = "{self.mid}"\nname = "示例商户"\n']
+        lines += [f'[[terminal]]\ntid = "{tid}"\nmid = "{self.mid}"\n' for tid in self.tids()]
         (self.home / "roster.toml").write_text("".join(lines), "utf-8")
 
 

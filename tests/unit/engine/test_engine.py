@@ -387,6 +387,20 @@ def test_a_reload_is_whole_or_not_at_all(engine: Engine, shop: Shop) -> None:
     assert engine.stat()["counters"]["reloads"] == 1
 
 
+def test_a_terminal_that_a_reload_moves_to_another_merchant_begins_anew(
+    engine: Engine, shop: Shop
+) -> None:
+    before = signed_on(engine, shop)
+    sold(engine, before)
+    moved = Shop(shop.home, mid="104110045110099")
+    engine.reload(roster=moved.roster())
+    terminal = signed_on(engine, moved)
+    sold(engine, terminal)
+    refused(engine, before.sale(1), b"03")
+    engine.reload(roster=shop.roster())
+    sold(engine, signed_on(engine, shop))
+
+
 def test_the_master_key_has_32_bytes(shop: Shop) -> None:
     with pytest.raises(Exception, match="32 bytes"):
         shop.engine(master_key=MASTER_KEY[:31])
