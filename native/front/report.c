@@ -93,8 +93,11 @@ size_t report_json(pos_front *front, char *text, size_t capacity)
     report to = {.text = text, .capacity = capacity};
     pos_journal_facts facts;
     pos_engine_journal_facts(front->engine, &facts);
-    say(&to, "{\"version\":\"%s\",\"spec\":\"%s\",\"counters\":{", pos_version(),
-        pos_spec_name(pos_engine_spec(front->engine)));
+    say(&to,
+        "{\"version\":\"%s\",\"spec\":\"%s\",\"cpu_path\":\"%s\",\"cpu_path_best\":\"%s\","
+        "\"counters\":{",
+        pos_version(), pos_spec_name(pos_engine_spec(front->engine)),
+        pos_cpu_path_name(pos_cpu_path_now()), pos_cpu_path_name(pos_cpu_path_best()));
     pos_counter counter;
     for (size_t index = 0; counter_at(front, &facts, index, &counter); index++) {
         say(&to, "%s\"%s\":%llu", index > 0 ? "," : "", counter.name,

@@ -162,14 +162,16 @@ def test_the_one_line_of_the_documentation_gives_a_terminal(tmp_path: Path) -> N
     config.write_text(text.replace("# volume_size_max = 1073741824", "volume_size_max = 16777216"))
     run("keys", "add", "20000001", MID, "--config", str(config), "--tmk-file", "-",
         given=TMK.hex() + "\n")  # fmt: skip
-    with Server(shop) as server:
+    with Server(shop, environment={"POSENGINE_CPU": "portable"}) as server:
         with server.line() as line:
             terminal = work(server, line)
             ok(terminal, line, terminal.sale(100))
         told = run("stat", "--config", str(config), "--format", "json")
         assert json.loads(told)["counters"]["approved"] == 2
+        assert json.loads(told)["cpu_path"] == "portable"
         assert "posengine_entries_total 2" in run("stat", "--config", str(config), "--metrics")
-        assert "approved" in run("stat", "--config", str(config))
+        shown = run("stat", "--config", str(config))
+        assert "approved" in shown and re.search("processor path.* portable", shown)
         assert run("stat", "--config", str(config), "--reload") == "reload: ok\n"
     done = subprocess.run(
         [sys.executable, "-m", "posengine.cli", "stat", "--config", str(config)],

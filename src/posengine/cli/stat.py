@@ -107,6 +107,7 @@ def _tables(now: dict[str, Any], before: dict[str, Any] | None, seconds: float) 
     counts.add_column("value 数值", justify="right")
     if before is not None:
         counts.add_column("per second 每秒", justify="right")
+    counts.add_row("processor path 处理器路径", _path_of(now))
     shown = set()
     for name, english, chinese in FIRST:
         shown.add(name)
@@ -124,6 +125,12 @@ def _tables(now: dict[str, Any], before: dict[str, Any] | None, seconds: float) 
             *(f"{facts[key] / 1000:,.1f}" for key in ("p50", "p99", "max")),
         )
     return Group(counts, stages)
+
+
+def _path_of(now: dict[str, Any]) -> str:
+    """The path of the processor that is in force, and the best one where that is another."""
+    path, best = now["cpu_path"], now["cpu_path_best"]
+    return str(path) if path == best else f"{path} of {best}"
 
 
 def _row(

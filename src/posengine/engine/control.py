@@ -38,7 +38,8 @@ def ask(path: Path, command: str, *, timeout_s: float) -> str:
 
 
 def stat(path: Path, *, timeout_s: float) -> dict[str, Any]:
-    """What the engine is doing: ``counters``, ``stages_ns``, ``version``, ``spec``.
+    """What the engine is doing: ``counters``, ``stages_ns``, ``version``, ``spec``,
+    ``cpu_path`` (in force) and ``cpu_path_best`` (what this processor has).
 
     Raises:
         EngineStopped: nobody listens at ``path``, or what answers is no engine.
