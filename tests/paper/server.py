@@ -58,7 +58,11 @@ class Server:
                  str(self.shop.home / "posengine.toml"), *self.arguments],
                 stderr=log, stdout=log, env={**os.environ, **self.environment},
             )  # fmt: skip
-        self.wait_for("event=listening", before + 1)
+        try:
+            self.wait_for("event=listening", before + 1)
+        except AssertionError:
+            self.kill()  # nobody comes to close what has not begun
+            raise
         words = [line for line in self.log().splitlines() if "event=listening" in line][-1]
         self.port = int(words.rsplit("port=", 1)[1].split()[0])
 
