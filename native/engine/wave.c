@@ -8,7 +8,8 @@
 
 #include "engine/inside.h"
 
-#define STACK_WIPED 49152
+#define STACK_WIPED 49152       /* of a message by itself */
+#define STACK_WIPED_MANY 131072 /* MACs of many: room for a whole wave's lanes, and a pass below it */
 
 static void fail(pos_slot *slot, pos_cause cause, pos_status status)
 {
@@ -217,9 +218,16 @@ __attribute__((noinline)) static void wipe_stack(void)
     pos_wipe(below, sizeof below);
 }
 
+__attribute__((noinline)) static void wipe_stack_of_many(void)
+{
+    uint8_t below[STACK_WIPED_MANY];
+    pos_wipe(below, sizeof below);
+}
+
 void wave_wipe(pos_engine *engine, size_t count)
 {
-    wipe_stack();
+    if (count > 1) wipe_stack_of_many();
+    else wipe_stack();
     for (size_t index = 0; index < count; index++) {
         pos_slot *slot = &engine->slots[index];
         if (slot->has_held) pos_wipe(slot->held, sizeof slot->held);
