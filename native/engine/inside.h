@@ -240,12 +240,14 @@ struct pos_engine {
     void *log_context;
     void (*decide)(void *context, pos_question *questions, size_t count);
     void *decide_context;
+    bool keep_pan; /* the journal keeps account numbers, enciphered */
     /* memory of fixed size */
     pos_slot *slots;
     pos_parse_job *parse_jobs;
     size_t wave_count; /* slots of the wave in hand */
     pos_question *questions;
-    pos_pan *pans; /* account numbers, between being read and becoming tokens */
+    pos_pan *pans; /* account numbers, between being read and becoming tokens; to the wave's end
+                      where the journal keeps them */
     pos_token_job *tokens;
     pos_mac_job *jobs;        /* for a wave or a cohort, whichever is larger */
     uint32_t *job_slots;      /* which slot a job is of */
@@ -280,7 +282,7 @@ void wave_cut(pos_engine *engine, const pos_arrival *arrivals, size_t count);
 void wave_parse(pos_engine *engine, size_t count);
 /* Facts of every message that is parsed. */
 void wave_read(pos_engine *engine, size_t count);
-/* Token and fingerprint of every request that was read; the digits are wiped. */
+/* Token and fingerprint of every request that was read; the digits are wiped, unless they are kept. */
 void wave_tokens(pos_engine *engine, size_t count);
 void wave_wipe(pos_engine *engine, size_t count);
 

@@ -269,6 +269,7 @@ static void take_settings(pos_engine *engine, const pos_engine_options *options)
     engine->log_context = options->log_context;
     engine->decide = options->decide;
     engine->decide_context = options->decide_context;
+    engine->keep_pan = options->journal.keep_pan;
 }
 
 static void derive_keys(pos_engine *engine, const uint8_t master_key[32])
@@ -308,8 +309,10 @@ static pos_status name_snapshot(pos_engine *engine, const pos_engine_options *op
 static pos_status open_journal(pos_engine *engine, const pos_engine_options *options)
 {
     char words[POS_JOURNAL_WORDS];
-    const pos_status status = pos_journal_open_told(options->journal_path, &options->journal,
-                                                    &engine->journal, words);
+    pos_journal_options wanted = options->journal;
+    wanted.master_key = options->master_key;
+    const pos_status status =
+        pos_journal_open_told(options->journal_path, &wanted, &engine->journal, words);
     if (words[0] != '\0') {
         const bool is_open = status == POS_OK;
         pos_engine_log(engine, is_open ? "info" : "error",

@@ -210,6 +210,14 @@ static pos_status stage(pos_engine *engine, const pos_terminal_state *ours, pos_
     return POS_OK;
 }
 
+/* The journal keeps it where it was told to: of decisions alone, a repeat's original has it. */
+static void keep_pan(pos_engine *engine, const pos_slot *slot, unsigned outcome)
+{
+    if (outcome != POS_OUTCOME_APPROVED && outcome != POS_OUTCOME_DECLINED) return;
+    const pos_pan *pan = &engine->pans[slot - engine->slots];
+    pos_journal_keep_pan(engine->journal, pan->digits, pan->size);
+}
+
 pos_status settle_stage(pos_engine *engine, pos_slot *slot, settle_work *work)
 {
     pos_entry *entry = &work->entry;
@@ -219,6 +227,7 @@ pos_status settle_stage(pos_engine *engine, pos_slot *slot, settle_work *work)
     entry->answer_size = (uint32_t)work->kept_size;
     if (entry->answer_size > 0) entry->flags |= POS_FLAG_ANSWERED;
     const pos_status status = stage(engine, slot->ours, entry);
+    if (status == POS_OK && engine->keep_pan) keep_pan(engine, slot, entry->outcome);
     if (status == POS_OK) return POS_OK;
     cohort_drop_last(&engine->cohorts[engine->cohort_open]);
     if (status == POS_ENTRY_OVERSIZE) slot->cause = POS_CAUSE_SIZE;

@@ -167,7 +167,7 @@ void wave_tokens(pos_engine *engine, size_t count)
         pos_copy(engine->slots[engine->job_slots[index]].request.fingerprint,
                  engine->tokens[index].token, sizeof engine->tokens[index].token);
     }
-    pos_wipe(engine->pans, count * sizeof engine->pans[0]);
+    if (!engine->keep_pan) pos_wipe(engine->pans, count * sizeof engine->pans[0]);
 }
 
 void wave_parse(pos_engine *engine, size_t count)
@@ -228,6 +228,7 @@ void wave_wipe(pos_engine *engine, size_t count)
 {
     if (count > 1) wipe_stack_of_many();
     else wipe_stack();
+    if (engine->keep_pan) pos_wipe(engine->pans, count * sizeof engine->pans[0]);
     for (size_t index = 0; index < count; index++) {
         pos_slot *slot = &engine->slots[index];
         if (slot->has_held) pos_wipe(slot->held, sizeof slot->held);

@@ -63,14 +63,15 @@ static const char *const FORMATS[] = {
     [POS_COLUMN_U8] = "C",  [POS_COLUMN_TEXT] = "u", [POS_COLUMN_BYTES] = "w:16",
 };
 
-/* Column `index` of a page as a field; false for those that only say where the heap is. */
+/* Column `index` of a page as a field; false for those that only say where the heap is, and for
+ * enciphered account numbers, which are for nobody to query. */
 static bool field_of_column(size_t index, field *field_out)
 {
     pos_column column;
     if (pos_column_form(index, &column) != POS_OK) return false;
     const char *name = column.name;
     if (strcmp(name, "heap_offset") == 0 || strcmp(name, "request_size") == 0
-        || strcmp(name, "answer_size") == 0) {
+        || strcmp(name, "answer_size") == 0 || strcmp(name, "pan_cipher") == 0) {
         return false;
     }
     *field_out = (field){name, FORMATS[column.type], SHAPE_FIXED, index, column.width};

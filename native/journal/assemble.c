@@ -24,36 +24,43 @@
 /* ---- where things lie ---------------------------------------------------------------------------- */
 #define WIDTH_OF(name, type, width, member) width,
 #define WIDTH_OF_DERIVED(name, type, width) width,
-static const uint16_t WIDTHS[POS_FORM_COLUMNS] = {POS_COLUMNS(WIDTH_OF, WIDTH_OF_DERIVED)};
+static const uint16_t WIDTHS[POS_FORM_COLUMNS] = {POS_COLUMNS(WIDTH_OF, WIDTH_OF_DERIVED)
+                                                      POS_PAN_BLOCK};
+
+static size_t columns_of(bool has_pans)
+{
+    return has_pans ? POS_FORM_COLUMNS : POS_FORM_COLUMNS_PLAIN;
+}
 
 /* Offsets of the columns; returns that of the heap. */
-static size_t place_columns(uint32_t count, uint32_t offsets_out[POS_FORM_COLUMNS])
+static size_t place_columns(uint32_t count, size_t columns, uint32_t offsets_out[POS_FORM_COLUMNS])
 {
-    size_t offset = pos_form_aligned(pos_form_directory_end());
-    for (size_t index = 0; index < POS_FORM_COLUMNS; index++) {
+    size_t offset = pos_form_aligned(pos_form_directory_end(columns));
+    for (size_t index = 0; index < columns; index++) {
         offsets_out[index] = (uint32_t)offset;
         offset = pos_form_aligned(offset + (size_t)count * WIDTHS[index]);
     }
     return offset;
 }
 
-size_t pos_page_value_size(uint32_t count, size_t heap_size)
+size_t pos_page_value_size(uint32_t count, size_t heap_size, bool has_pans)
 {
     assert(count <= POS_PAGE_ENTRIES_MAX);
     uint32_t offsets[POS_FORM_COLUMNS];
-    const size_t used = place_columns(count, offsets) + heap_size + POS_LMDB_HEADER;
+    const size_t heap_offset = place_columns(count, columns_of(has_pans), offsets);
+    const size_t used = heap_offset + heap_size + POS_LMDB_HEADER;
     const size_t pages = (used + POS_LMDB_PAGE - 1) / POS_LMDB_PAGE;
     return pages * POS_LMDB_PAGE - POS_LMDB_HEADER;
 }
 
 /* ---- header and directory ------------------------------------------------------------------------ */
 static void encode_header(uint8_t *value, size_t size, const pos_page_facts *facts, uint32_t count,
-                          size_t heap_offset, size_t heap_size)
+                          size_t columns, size_t heap_offset, size_t heap_size)
 {
     pos_copy(value, POS_FORM_MAGIC, 8);
     pos_zero(value + AT_CRC, AT_VERSION - AT_CRC);
     pos_store_u32_le(value + AT_VERSION, POS_FORM_VERSION);
-    pos_store_u32_le(value + AT_COLUMNS, (uint32_t)POS_FORM_COLUMNS);
+    pos_store_u32_le(value + AT_COLUMNS, (uint32_t)columns);
     pos_store_u64_le(value + AT_SIZE, size);
     pos_store_u64_le(value + AT_FIRST, facts->first_sequence);
     pos_store_u32_le(value + AT_COUNT, count);
@@ -82,12 +89,14 @@ typedef struct directory_form {
 } directory_form;
 #define NAMED(name, type, width, member) {name, POS_COLUMN_##type},
 #define NAMED_DERIVED(name, type, width) {name, POS_COLUMN_##type},
-static const directory_form DIRECTORY[POS_FORM_COLUMNS] = {POS_COLUMNS(NAMED, NAMED_DERIVED)};
+static const directory_form DIRECTORY[POS_FORM_COLUMNS] = {POS_COLUMNS(NAMED, NAMED_DERIVED)
+                                                               {POS_PAN_COLUMN, POS_COLUMN_BYTES}};
 
-static void encode_directory(uint8_t *value, const uint32_t offsets[POS_FORM_COLUMNS])
+static void encode_directory(uint8_t *value, const uint32_t offsets[POS_FORM_COLUMNS],
+                             size_t columns)
 {
     uint8_t *at = value + POS_PAGE_HEADER_SIZE;
-    for (size_t index = 0; index < POS_FORM_COLUMNS; index++, at += POS_FORM_ENTRY_SIZE) {
+    for (size_t index = 0; index < columns; index++, at += POS_FORM_ENTRY_SIZE) {
         pos_copy(at, DIRECTORY[index].name, POS_FORM_NAME_SIZE);
         at[POS_FORM_NAME_SIZE] = DIRECTORY[index].type;
         at[POS_FORM_NAME_SIZE + 1] = 0;
@@ -97,11 +106,11 @@ static void encode_directory(uint8_t *value, const uint32_t offsets[POS_FORM_COL
 }
 
 /* Zeros wherever no column is: between the directory, the columns and the heap. */
-static void zero_gaps(uint8_t *value, const uint32_t offsets[POS_FORM_COLUMNS], uint32_t count,
-                      size_t heap_offset)
+static void zero_gaps(uint8_t *value, const uint32_t offsets[POS_FORM_COLUMNS], size_t columns,
+                      uint32_t count, size_t heap_offset)
 {
-    size_t end = pos_form_directory_end();
-    for (size_t index = 0; index < POS_FORM_COLUMNS; index++) {
+    size_t end = pos_form_directory_end(columns);
+    for (size_t index = 0; index < columns; index++) {
         pos_zero(value + end, offsets[index] - end);
         end = offsets[index] + (size_t)count * WIDTHS[index];
     }
@@ -130,7 +139,7 @@ encode_rows(uint8_t *value, const uint32_t offsets[POS_FORM_COLUMNS], const pos_
     size_t index = 0;
     uint8_t *at;
     POS_COLUMNS(MOVE, MOVE_HEAP_OFFSET)
-    assert(index == POS_FORM_COLUMNS);
+    assert(index == POS_FORM_COLUMNS_PLAIN);
     return heap_offset;
 }
 
@@ -149,15 +158,21 @@ void pos_page_encode(uint8_t *value, size_t size, const pos_page_facts *facts,
                      const pos_entry *rows, uint32_t count, const uint8_t *heap, size_t heap_size)
 {
     assert(count > 0);
-    assert(size == pos_page_value_size(count, heap_size));
+    const bool has_pans = facts->pan_ciphers != NULL;
+    assert(size == pos_page_value_size(count, heap_size, has_pans));
 
     uint32_t offsets[POS_FORM_COLUMNS];
-    const size_t heap_offset = place_columns(count, offsets);
-    encode_header(value, size, facts, count, heap_offset, heap_size);
-    encode_directory(value, offsets);
-    zero_gaps(value, offsets, count, heap_offset);
+    const size_t columns = columns_of(has_pans);
+    const size_t heap_offset = place_columns(count, columns, offsets);
+    encode_header(value, size, facts, count, columns, heap_offset, heap_size);
+    encode_directory(value, offsets, columns);
+    zero_gaps(value, offsets, columns, count, heap_offset);
     const uint64_t heap_end = encode_columns(value, offsets, rows, count);
     assert(heap_end == heap_size);
+    if (has_pans) {
+        pos_copy(value + offsets[POS_FORM_COLUMNS_PLAIN], facts->pan_ciphers,
+                 (size_t)count * POS_PAN_BLOCK);
+    }
     pos_copy(value + heap_offset, heap, heap_size);
     pos_zero(value + heap_offset + heap_size, size - heap_offset - heap_size);
 

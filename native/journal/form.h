@@ -80,9 +80,15 @@ enum {
     COLUMN("why", U8, 1, why)
 /* "why" is absent from pages of the first build: 0, NONE. */
 
+/* Behind them, in pages of a journal that keeps account numbers (pan.c), and in no row. */
+#define POS_PAN_COLUMN "pan_cipher"
+
 #define POS_FORM_ONE(name, type, width, member) +1U
 #define POS_FORM_ONE_DERIVED(name, type, width) +1U
-enum { POS_FORM_COLUMNS = 0U POS_COLUMNS(POS_FORM_ONE, POS_FORM_ONE_DERIVED) };
+enum {
+    POS_FORM_COLUMNS_PLAIN = 0U POS_COLUMNS(POS_FORM_ONE, POS_FORM_ONE_DERIVED),
+    POS_FORM_COLUMNS = POS_FORM_COLUMNS_PLAIN + 1U
+};
 
 /* The next offset from `offset` on that is 64-byte aligned in memory. */
 static inline size_t pos_form_aligned(size_t offset)
@@ -91,9 +97,15 @@ static inline size_t pos_form_aligned(size_t offset)
            + POS_FORM_REST;
 }
 
-static inline size_t pos_form_directory_end(void)
+static inline size_t pos_form_directory_end(size_t columns)
 {
-    return POS_PAGE_HEADER_SIZE + (size_t)POS_FORM_COLUMNS * POS_FORM_ENTRY_SIZE;
+    return POS_PAGE_HEADER_SIZE + columns * POS_FORM_ENTRY_SIZE;
+}
+
+/* As many as this build writes, without account numbers or with them. */
+static inline bool pos_form_is_own_count(size_t columns)
+{
+    return columns == POS_FORM_COLUMNS_PLAIN || columns == POS_FORM_COLUMNS;
 }
 
 /* All columns of one row, and what aligning every column and the heap adds at most. */

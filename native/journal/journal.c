@@ -38,6 +38,9 @@ static pos_status fill_options(pos_journal *journal, const pos_journal_options *
         || filled.zone_offset_minute < -1440 || filled.zone_offset_minute > 1440) {
         return POS_ARGUMENT;
     }
+    filled.keep_pan = filled.keep_pan && !filled.readonly;
+    if (filled.keep_pan && filled.master_key == NULL) return POS_ARGUMENT;
+    filled.master_key = NULL; /* the caller's */
     journal->options = filled;
     return POS_OK;
 }
@@ -191,6 +194,9 @@ pos_status pos_journal_open_told(const char *path, const pos_journal_options *op
 
     pos_status status = fill_options(journal, options);
     if (status == POS_OK) status = take_directory(journal, words_out);
+    if (status == POS_OK && journal->options.keep_pan) {
+        status = pos_pans_create(journal, options->master_key);
+    }
     if (status == POS_OK) {
         status = journal->options.readonly ? open_reader(journal, words_out)
                                            : open_writer(journal, words_out);
@@ -237,6 +243,7 @@ void pos_journal_close(pos_journal *journal)
     if (journal->generation == pos_registry_generation()) close_files(journal);
     pos_mark_close(journal->mark);
     pos_stage_destroy(journal);
+    pos_pans_destroy(journal);
     free(journal->volumes);
     (void)pthread_mutex_destroy(&journal->reading);
     free(journal);

@@ -42,6 +42,8 @@
  *                request and then answer_size[i] bytes of answer template
  *        ·    ·  zeros to the end
  *
+ * One column is there only where the journal keeps account numbers: "pan_cipher", which pan.c draws.
+ *
  * Every gap is zero. A reader finds columns by name: one that it does not know it passes over, one
  * that it wants and does not find is absent in that page. Text is padded with blanks.
  */
@@ -64,7 +66,8 @@ typedef struct column_form {
 #define NOWHERE SIZE_MAX /* has no place in a row: worked out when the page is written */
 #define FORM(name, type, width, member) {name, POS_COLUMN_##type, width, offsetof(pos_entry, member)},
 #define FORM_DERIVED(name, type, width) {name, POS_COLUMN_##type, width, NOWHERE},
-static const column_form COLUMNS[] = {POS_COLUMNS(FORM, FORM_DERIVED)};
+static const column_form COLUMNS[] = {POS_COLUMNS(FORM, FORM_DERIVED)
+                                          FORM_DERIVED(POS_PAN_COLUMN, BYTES, POS_PAN_BLOCK)};
 _Static_assert(sizeof COLUMNS / sizeof COLUMNS[0] == POS_FORM_COLUMNS, "one form a column");
 
 size_t pos_column_count(void)
@@ -132,8 +135,9 @@ static const char *header_fault(const uint8_t *value, size_t size)
 
 static bool is_usual(const uint8_t *value)
 {
-    if (pos_load_u32_le(value + AT_COLUMNS) != POS_FORM_COLUMNS) return false;
-    for (size_t index = 0; index < POS_FORM_COLUMNS; index++) {
+    const size_t columns = pos_load_u32_le(value + AT_COLUMNS);
+    if (!pos_form_is_own_count(columns)) return false;
+    for (size_t index = 0; index < columns; index++) {
         const uint8_t *at = directory_at(value, index);
         if (!pos_equal(at, COLUMNS[index].name, POS_FORM_NAME_SIZE)) return false;
         if (at[POS_FORM_NAME_SIZE] != COLUMNS[index].type) return false;
@@ -146,10 +150,11 @@ static bool is_usual(const uint8_t *value)
  * where it may, and nothing else is to be judged. A scan judges thousands of pages a second. */
 static bool is_own_directory(const uint8_t *value, uint32_t count, size_t heap_offset)
 {
-    if (pos_load_u32_le(value + AT_COLUMNS) != POS_FORM_COLUMNS) return false;
-    size_t offset = pos_form_aligned(pos_form_directory_end());
+    const size_t columns = pos_load_u32_le(value + AT_COLUMNS);
+    if (!pos_form_is_own_count(columns)) return false;
+    size_t offset = pos_form_aligned(pos_form_directory_end(columns));
     uint64_t differences = 0;
-    for (size_t index = 0; index < POS_FORM_COLUMNS; index++) {
+    for (size_t index = 0; index < columns; index++) {
         const column_form *form = &COLUMNS[index];
         const uint8_t *name = (const uint8_t *)form->name;
         const uint8_t *at = directory_at(value, index);
@@ -287,7 +292,7 @@ static pos_status searched_row(const pos_page *page, uint32_t index, pos_entry *
                                uint32_t *heap_offset)
 {
     pos_zero(entry, sizeof *entry);
-    for (size_t number = 0; number < POS_FORM_COLUMNS; number++) {
+    for (size_t number = 0; number < POS_FORM_COLUMNS_PLAIN; number++) {
         pos_column column;
         const pos_status status = pos_page_column(page, number, &column);
         if (status != POS_OK) return status;
@@ -321,7 +326,7 @@ static pos_status usual_row(const pos_page *page, uint32_t index, pos_entry *ent
                             uint32_t *heap_offset)
 {
     pos_zero(entry, sizeof *entry);
-    for (size_t number = 0; number < POS_FORM_COLUMNS; number++) {
+    for (size_t number = 0; number < POS_FORM_COLUMNS_PLAIN; number++) {
         const column_form *form = &COLUMNS[number];
         const uint8_t *at = directory_at(page->data, number);
         const size_t offset = pos_load_u32_le(at + POS_FORM_NAME_SIZE + 4);

@@ -8,6 +8,7 @@
  *   prepare.c   the next volume, made and zeroed step by step
  *   ahead.c     when that is done, how fast, and by which thread
  *   files.c     the journal's directory: meta, writer's lock, published mark
+ *   pan.c       account numbers, enciphered a page at a time, and opened
  *   arrow.c     pages as Arrow batches
  *   registry.c  which files this process has open
  *   recover.c   what a writer checks before it believes what it reads
@@ -24,6 +25,7 @@
 #include <sys/types.h>
 
 #include "journal/journal.h"
+#include "mac/mac.h"
 
 #define POS_PATH_MAX 4096
 #define POS_LMDB_PAGE 4096U    /* the only LMDB page size that is opened */
@@ -55,10 +57,11 @@ typedef struct pos_page_facts {
     int64_t sent_at_ns;      /* when the last replies before this page left; 0 likewise */
     pos_decided_under under;
     uint8_t digest_before[32];
+    const uint8_t *pan_ciphers; /* 16 bytes an entry: a column; NULL: the page has none */
 } pos_page_facts;
 
 /* Bytes of the stored value: n * 4096 - 16, so that a value ends where its LMDB pages end. */
-size_t pos_page_value_size(uint32_t count, size_t heap_size);
+size_t pos_page_value_size(uint32_t count, size_t heap_size, bool has_pans);
 /* Writes a whole value; every byte of it, and its digest and CRC last. */
 void pos_page_encode(uint8_t *value, size_t size, const pos_page_facts *facts,
                      const pos_entry *rows, uint32_t count, const uint8_t *heap, size_t heap_size);
@@ -84,6 +87,24 @@ typedef struct pos_buffer {
     uint32_t lmdb_pages; /* what the value will take, kept as it grows */
     pos_page_facts facts;
 } pos_buffer;
+
+/* ---- pan.c -------------------------------------------------------------------------------------- */
+#define POS_PAN_BLOCK 16U
+typedef struct pos_pan_keeping {
+    size_t map_size;
+    pos_aes_key date_key; /* journal thread, of `date`; 0: none yet */
+    int32_t date;
+    uint8_t pan_key[32];
+    uint8_t *blocks[POS_BUFFERS]; /* page_entries_max of them each; zeros where no entry has digits */
+} pos_pan_keeping;
+
+pos_status pos_pans_create(pos_journal *journal, const uint8_t master_key[32]);
+/* Wipes what is left. */
+void pos_pans_destroy(pos_journal *journal);
+/* Enciphers the account numbers of a buffer in place; NULL where none are kept. */
+const uint8_t *pos_pans_seal(pos_journal *journal, uint32_t number);
+/* Zeroes the buffer's blocks: before it takes other entries, and where it never becomes a page. */
+void pos_pans_forget(pos_journal *journal, uint32_t number);
 
 /* ---- registry.c --------------------------------------------------------------------------------- */
 typedef struct pos_registered {
@@ -304,6 +325,8 @@ struct pos_journal {
     _Atomic uint32_t handed;
     _Atomic uint32_t begun;
     _Atomic uint32_t taken;
+
+    pos_pan_keeping *pans; /* NULL: account numbers are not kept */
 
     /* journal thread */
     uint8_t digest_last[32];

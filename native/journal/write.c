@@ -88,13 +88,15 @@ static const pos_image *assemble(pos_journal *journal, pos_buffer *buffer, uint3
     buffer->facts.durable_before = atomic_load(&journal->durable_sequence);
     buffer->facts.durable_at_ns = atomic_load(&journal->durable_at_ns);
     pos_copy(buffer->facts.digest_before, journal->digest_last, 32);
-    image->size = pos_page_value_size(buffer->count, buffer->heap_size);
+    buffer->facts.pan_ciphers = pos_pans_seal(journal, number);
+    image->size = pos_page_value_size(buffer->count, buffer->heap_size, journal->pans != NULL);
     image->first_sequence = buffer->facts.first_sequence;
     image->count = buffer->count;
     image->buffer = number;
     assert(image->size <= journal->options.page_size_max);
     pos_page_encode(image->value, image->size, &buffer->facts, buffer->rows, buffer->count,
                     buffer->heap, buffer->heap_size);
+    pos_pans_forget(journal, number);
     pos_copy(journal->digest_last, image->value + 16, 32);
     return image;
 }
@@ -135,10 +137,20 @@ static pos_status sync_committed(pos_journal *journal)
     return POS_OK;
 }
 
+/* Pages that will never be: their account numbers are not left lying. What the front thread has is
+ * wiped when it closes the journal, which is all that it can still do. */
+static void forget_handed(pos_journal *journal)
+{
+    const uint32_t handed = atomic_load_explicit(&journal->handed, memory_order_acquire);
+    uint32_t number = atomic_load_explicit(&journal->begun, memory_order_relaxed);
+    for (; number != handed; number++) pos_pans_forget(journal, number);
+}
+
 pos_status pos_journal_write(pos_journal *journal, bool is_idle)
 {
     assert(journal != NULL);
     pos_status status = pos_journal_usable(journal);
+    if (status == POS_JOURNAL_IN_DOUBT) forget_handed(journal); /* the commit's own thread found out */
     if (status != POS_OK) return status;
     if (journal->options.readonly) return POS_JOURNAL_READONLY;
     pos_flight_is_back(journal);
@@ -157,7 +169,10 @@ pos_status pos_journal_write(pos_journal *journal, bool is_idle)
     }
     if (status == POS_OK && (is_idle || written == 0)) status = sync_committed(journal);
     if (status == POS_OK && written == 0) pos_journal_keep_ahead(journal, IDLE_BYTES);
-    if (status != POS_OK) pos_journal_stop(journal);
+    if (status != POS_OK) {
+        pos_journal_stop(journal);
+        forget_handed(journal);
+    }
     journal->flight.left_at_ns = pos_clock_monotonic_ns();
     return status == POS_OK ? POS_OK : POS_JOURNAL_IN_DOUBT;
 }

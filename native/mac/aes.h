@@ -1,4 +1,4 @@
-/* AES-128, -192 and -256, encryption only: CMAC, SIV and key derivation need no more. */
+/* AES-128, -192 and -256. CMAC, SIV and key derivation need encryption alone. */
 #ifndef POS_MAC_AES_H
 #define POS_MAC_AES_H
 
@@ -10,6 +10,11 @@ void pos_aes_prepare_on(pos_cpu_path path, const uint8_t *key, size_t key_size,
                         pos_aes_key *key_out);
 void pos_aes_encrypt_portable(const pos_aes_key *key, const uint8_t block[16], uint8_t out[16]);
 void pos_aes_encrypt_aesni(const pos_aes_key *key, const uint8_t block[16], uint8_t out[16]);
+/* Whole blocks, each on its own; `out` may be `blocks`. */
+void pos_aes_blocks_aesni(const pos_aes_key *key, const uint8_t *blocks, size_t count,
+                          uint8_t *out);
+void pos_aes_blocks_avx512(const pos_aes_key *key, const uint8_t *blocks, size_t count,
+                           uint8_t *out);
 /* SubWord of the key schedule. */
 uint32_t pos_aes_substitute_word_aesni(uint32_t word);
 void pos_cmac_prepare_on(pos_cpu_path path, const uint8_t *key, size_t key_size,

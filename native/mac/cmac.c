@@ -111,10 +111,11 @@ void pos_cmac(const pos_cmac_key *key, const void *data, size_t size, uint8_t ma
 }
 
 /*
- * Block n of the output is CMAC(master, n ‖ label ‖ 00 ‖ size in bits), n from 1, both numbers
- * four bytes big-endian. Source: NIST SP 800-108, 4.1, with an empty context.
+ * Block n of the output is CMAC(master, n ‖ label ‖ 00 ‖ context ‖ size in bits), n from 1, both
+ * numbers four bytes big-endian. Source: NIST SP 800-108, 4.1.
  */
-void pos_kdf(const uint8_t master[32], const char *label, uint8_t *out, size_t size)
+void pos_kdf_in(const uint8_t master[32], const char *label, pos_slice context, uint8_t *out,
+                size_t size)
 {
     assert(label != NULL);
     assert(size > 0 && size <= 1024);
@@ -131,10 +132,16 @@ void pos_kdf(const uint8_t master[32], const char *label, uint8_t *out, size_t s
         pos_cmac_begin(&state);
         pos_cmac_add(&state, &key, number, sizeof number);
         pos_cmac_add(&state, &key, label, strlen(label) + 1); /* its end is the zero byte */
+        pos_cmac_add(&state, &key, context.data, context.size);
         pos_cmac_add(&state, &key, bits, sizeof bits);
         pos_cmac_end(&state, &key, block);
         pos_copy(out + done, block, size - done < 16 ? size - done : 16);
         pos_wipe(block, sizeof block);
     }
     pos_wipe(&key, sizeof key);
+}
+
+void pos_kdf(const uint8_t master[32], const char *label, uint8_t *out, size_t size)
+{
+    pos_kdf_in(master, label, (pos_slice){0}, out, size);
 }

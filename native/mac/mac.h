@@ -35,6 +35,11 @@ typedef struct pos_aes_key {
 /* `key_size` is 16, 24 or 32. */
 void pos_aes_prepare(const uint8_t *key, size_t key_size, pos_aes_key *key_out);
 void pos_aes_encrypt(const pos_aes_key *key, const uint8_t block[16], uint8_t out[16]);
+/* Many blocks, each on its own (ECB); `out` may be `blocks`. */
+void pos_aes_encrypt_blocks(const pos_aes_key *key, const uint8_t *blocks, size_t count,
+                            uint8_t *out);
+/* One block back; some microseconds. */
+void pos_aes_decrypt(const pos_aes_key *key, const uint8_t block[16], uint8_t out[16]);
 
 /* A prepared CMAC key: compute as many MACs with it as you like, from any thread. Wipe it. */
 typedef struct pos_cmac_key {
@@ -56,6 +61,10 @@ typedef struct pos_cmac_state {
 void pos_cmac_begin(pos_cmac_state *state);
 void pos_cmac_add(pos_cmac_state *state, const pos_cmac_key *key, const void *data, size_t size);
 void pos_cmac_end(pos_cmac_state *state, const pos_cmac_key *key, uint8_t mac_out[16]);
+
+/* pos_kdf with a context: one label, a key for each context. */
+void pos_kdf_in(const uint8_t master[32], const char *label, pos_slice context, uint8_t *out,
+                size_t size);
 
 /* Tokens of account numbers, by the wave: CMAC under the deployment's token key. */
 typedef struct pos_token_job {

@@ -345,6 +345,27 @@ class EntryForm(JournalError):
     whose = "us"
 
 
+class PanNotKept(JournalError):
+    """The journal kept no account numbers when this was written."""
+
+    status = "PAN_NOT_KEPT"
+    whose = "operator"
+
+
+class PanAbsent(JournalError):
+    """No account number is kept with this entry."""
+
+    status = "PAN_ABSENT"
+    whose = "operator"
+
+
+class PanSeal(JournalError):
+    """The account number does not open: wrong master key, or altered."""
+
+    status = "PAN_SEAL"
+    whose = "operator"
+
+
 class EngineError(PosError):
     """The engine cannot take or do this."""
 

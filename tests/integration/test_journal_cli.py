@@ -145,3 +145,61 @@ def test_what_is_no_journal_cannot_be_looked_at(tmp_path: Path, run: Run) -> Non
         done = run(verb, tmp_path / "none")
         assert done.returncode == 3
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+# ---- the one verb that shows an account number ---------------------------------------------------
+PAN = "6222020000000002"
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """A journal that keeps account numbers, and master keys beside it."""
+    for name, key in (("master.key", bytes(range(32))), ("other.key", bytes(32))):
+        file = tmp_path / name
+        file.touch(mode=0o600)
+        file.write_text(key.hex() + "\n")
+    path = tmp_path / "kept"
+    with Journal.open(path, volume_size_max=1 << 20, master_key=bytes(range(32))) as journal:
+        for pan in (PAN, ""):
+            journal.stage(
+                received_at_ns=NOON, kind=int(Kind.SALE), outcome=int(Outcome.APPROVED),
+                flags=int(Flag.PAN), bin=622202, last4=2, tid="T0000001", stan=7,
+                rrn="000000000001", pan=pan,
+            )  # fmt: skip
+        journal.commit()
+    return path
+
+
+def test_pan_prints_one_account_number_and_refuses_in_words(
+    kept: Path, path: Path, run: Run
+) -> None:
+    key = ("--master-key", kept.parent / "master.key")
+    done = run("pan", kept, 1, *key)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{PAN}\n", "")
+    for code, words, call in (
+        (1, "no account number is kept with this entry", (kept, 2, *key)),
+        (1, "no such entry", (kept, 99, *key)),
+        (1, "kept no account numbers", (path, 1, *key)),
+        (3, "wrong master key", (kept, 1, "-m", kept.parent / "other.key")),
+        (3, "cannot be read", (kept, 1, "-m", kept.parent / "no.key")),
+    ):
+        done = run("pan", *call)
+        assert (done.returncode, done.stdout) == (code, ""), done
+        assert words in done.stderr
+        assert PAN not in done.stderr
+
+
+def test_no_other_verb_shows_an_account_number(kept: Path, run: Run) -> None:
+    files = set(kept.parent.rglob("*"))
+    for words in (
+        ("show", kept), ("show", kept, 1), ("show", kept, 1, "--format", "json"),
+        ("find", kept, "--rrn", "000000000001"), ("find", kept, "--tid", "T0000001", "--stan", 7),
+        ("tail", kept, "--after", 0, "--count", 2), ("export", kept),
+        ("export", kept, "--format", "json"), ("verify", kept),
+    ):  # fmt: skip
+        done = run(*words)
+        assert done.returncode == 0, done.stderr
+        assert PAN not in done.stdout + done.stderr
+        assert "cipher" not in done.stdout
+    run("pan", kept, 1, "--master-key", kept.parent / "master.key")
+    assert set(kept.parent.rglob("*")) == files  # and it leaves no file behind

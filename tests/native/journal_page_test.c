@@ -46,8 +46,14 @@ static const column COLUMNS[] = {
     {"auth", 6, AT(auth)},                  {"operator", 6, AT(operator_id)},
     {"pan_token", 7, AT(pan_token)},        {"fingerprint", 7, AT(fingerprint)},
     {"why", 5, AT(why)},
+    {"pan_cipher", 7, 16, SIZE_MAX}, /* of the facts; only where they have it */
 };
-#define COLUMN_COUNT (sizeof COLUMNS / sizeof COLUMNS[0])
+#define COLUMNS_ALL (sizeof COLUMNS / sizeof COLUMNS[0])
+
+static size_t columns_of(const pos_page_facts *facts)
+{
+    return facts->pan_ciphers == NULL ? COLUMNS_ALL - 1 : COLUMNS_ALL;
+}
 
 static void put(uint8_t *at, uint64_t number, size_t width)
 {
@@ -86,7 +92,7 @@ static void slow_header(uint8_t *value, size_t size, const pos_page_facts *facts
 {
     memcpy(value, "POSPAGE\n", 8);
     put(value + 48, 1, 4);
-    put(value + 52, COLUMN_COUNT, 4);
+    put(value + 52, columns_of(facts), 4);
     put(value + 56, size, 8);
     put(value + 64, facts->first_sequence, 8);
     put(value + 72, count, 4);
@@ -107,16 +113,17 @@ static void slow_header(uint8_t *value, size_t size, const pos_page_facts *facts
 static size_t slow_page(uint8_t *value, const pos_page_facts *facts, const pos_entry *rows,
                         uint32_t count, const uint8_t *heap, size_t heap_size)
 {
-    size_t heap_at = next_place(240 + 24 * COLUMN_COUNT);
-    for (size_t index = 0; index < COLUMN_COUNT; index++) {
+    const size_t columns = columns_of(facts);
+    size_t heap_at = next_place(240 + 24 * columns);
+    for (size_t index = 0; index < columns; index++) {
         heap_at = next_place(heap_at + count * COLUMNS[index].width);
     }
     size_t size = 4080;
     while (size < heap_at + heap_size) size += 4096;
     memset(value, 0, size);
     slow_header(value, size, facts, count, heap_at, heap_size);
-    size_t offset = next_place(240 + 24 * COLUMN_COUNT);
-    for (size_t index = 0; index < COLUMN_COUNT; index++) {
+    size_t offset = next_place(240 + 24 * columns);
+    for (size_t index = 0; index < columns; index++) {
         const column *form = &COLUMNS[index];
         uint8_t *entry = value + 240 + 24 * index;
         memcpy(entry, form->name, strlen(form->name));
@@ -127,6 +134,7 @@ static size_t slow_page(uint8_t *value, const pos_page_facts *facts, const pos_e
         for (uint32_t row = 0; row < count; row++) {
             uint8_t *at = value + offset + row * form->width;
             if (form->row == 0) put(at, heap_offset, 4);
+            else if (form->row == SIZE_MAX) memcpy(at, facts->pan_ciphers + 16 * row, 16);
             else memcpy(at, (const uint8_t *)&rows[row] + form->row, form->width);
             heap_offset += rows[row].request_size + rows[row].answer_size;
         }
@@ -163,9 +171,10 @@ static void check_same(uint32_t count, uint32_t heap_each_max)
     pos_page_facts facts;
     uint8_t *bytes = (uint8_t *)&facts;
     for (size_t byte = 0; byte < sizeof facts; byte++) bytes[byte] = (uint8_t)dice();
+    facts.pan_ciphers = dice() % 2 == 0 ? NULL : heap; /* any bytes */
 
     const size_t size = slow_page(slow, &facts, rows, count, heap, heap_size);
-    CHECK(size == pos_page_value_size(count, heap_size));
+    CHECK(size == pos_page_value_size(count, heap_size, facts.pan_ciphers != NULL));
     CHECK(size + 16 <= (pos_page_size_bound(count, heap_size) + 4095) / 4096 * 4096);
     /* Memory that held something else before, and a guard behind the end. */
     memset(fast, 0xa5, size + 64);

@@ -413,7 +413,7 @@ static void test_the_stored_value_fills_whole_lmdb_pages_at_every_size(void)
         for (size_t heap_size = 0; heap_size < sizeof heap; heap_size += 1 + heap_size / 2) {
             memset(rows, 0, sizeof rows);
             rows[count - 1].request_size = (uint32_t)heap_size;
-            const size_t size = pos_page_value_size(count, heap_size);
+            const size_t size = pos_page_value_size(count, heap_size, false);
             CHECK((size + 16) % 4096 == 0 && size >= 4080);
             CHECK(pos_page_size_bound(count, heap_size) + 4095 >= size + 16);
             memset(value, 0xee, sizeof value);
@@ -449,7 +449,7 @@ static void test_every_changed_byte_is_refused_and_harmless(void)
         memcpy(all + heap_size, heap, rows[row].request_size + rows[row].answer_size);
         heap_size += rows[row].request_size + rows[row].answer_size;
     }
-    const size_t size = pos_page_value_size(3, heap_size);
+    const size_t size = pos_page_value_size(3, heap_size, false);
     uint8_t *value = malloc(size);
     pos_page_encode(value, size, &facts, rows, 3, all, heap_size);
     size_t formed = 0;
@@ -500,7 +500,7 @@ static void test_columns_are_found_by_name(void)
     uint8_t heap[512];
     const pos_entry row = entry_of(9, heap);
     const size_t heap_size = row.request_size + row.answer_size;
-    const size_t size = pos_page_value_size(1, heap_size);
+    const size_t size = pos_page_value_size(1, heap_size, false);
     const pos_page_facts facts = {.first_sequence = 9};
     uint8_t *value = malloc(size);
     pos_page_encode(value, size, &facts, &row, 1, heap, heap_size);

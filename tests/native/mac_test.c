@@ -128,6 +128,12 @@ static void check_aes(pos_cpu_path path, const char *key_hex, const char *cipher
     pos_aes_prepare_on(path, key.data, key.size, &prepared);
     pos_aes_encrypt(&prepared, plain.data, out);
     CHECK(is_hex(out, cipher_hex));
+    uint8_t many[21][16]; /* more than the lanes of any way */
+    for (size_t index = 0; index < 21; index++) memcpy(many[index], plain.data, 16);
+    pos_aes_encrypt_blocks(&prepared, many[0], 21, many[0]);
+    for (size_t index = 0; index < 21; index++) CHECK(is_hex(many[index], cipher_hex));
+    pos_aes_decrypt(&prepared, out, out);
+    CHECK(memcmp(out, plain.data, 16) == 0);
 }
 
 static void test_aes_gives_the_published_blocks_by_every_way(void)
@@ -162,6 +168,38 @@ static void test_the_aes_ways_agree(void)
         CHECK(memcmp(prepared[0].round_keys, prepared[1].round_keys,
                      16U * (prepared[0].rounds + 1U)) == 0);
         CHECK(memcmp(out[0], out[1], 16) == 0);
+    }
+}
+
+/* Every count of blocks about the lanes' numbers, by every way, elsewhere and in place: as one by one
+ * by the portable way; and nothing is written past the end. */
+static void test_aes_of_many_blocks_is_aes_of_each(void)
+{
+    uint32_t seed = 14;
+    for (int path = POS_CPU_PORTABLE; path <= (int)pos_cpu_path_best(); path++) {
+        for (size_t count = 0; count <= 70; count++) {
+            uint8_t bytes[32];
+            uint8_t blocks[71][16];
+            uint8_t out[71][16];
+            uint8_t wanted[71][16];
+            pos_aes_key key;
+            fill(&seed, bytes, sizeof bytes);
+            fill(&seed, blocks[0], sizeof blocks);
+            memset(out, 0xa5, sizeof out);
+            pos_aes_prepare_on((pos_cpu_path)path, bytes, 16 + 8 * (draw(&seed) % 3), &key);
+            for (size_t index = 0; index < count; index++) {
+                uint8_t back[16];
+                pos_aes_encrypt_portable(&key, blocks[index], wanted[index]);
+                pos_aes_decrypt(&key, wanted[index], back);
+                CHECK(memcmp(back, blocks[index], 16) == 0);
+            }
+            memcpy(wanted[count], blocks[count], 16);
+            pos_aes_encrypt_blocks(&key, blocks[0], count, out[0]);
+            CHECK(memcmp(out, wanted, 16 * count) == 0);
+            for (size_t byte = 0; byte < 16; byte++) CHECK(out[count][byte] == 0xa5);
+            pos_aes_encrypt_blocks(&key, blocks[0], count, blocks[0]);
+            CHECK(memcmp(blocks, wanted, 16 * (count + 1)) == 0);
+        }
     }
 }
 
@@ -425,6 +463,11 @@ static void test_derived_keys_are_blocks_of_cmac(void)
         pos_cmac(&key, input, sizeof input, block);
         CHECK(memcmp(block, derived + 16 * index, index < 2 ? 16 : 8) == 0);
     }
+    const pos_slice context = {.data = (const uint8_t *)"\0\1\2", .size = 3};
+    uint8_t input[25] = "\0\0\0\1posengine siv\0\0\1\2\0\0\1";
+    pos_kdf_in(master, "posengine siv", context, derived, 32);
+    pos_cmac(&key, input, sizeof input, block);
+    CHECK(memcmp(block, derived, 16) == 0);
 }
 
 /* ---- DES, SM4 --------------------------------------------------------------------------------------- */
@@ -806,6 +849,7 @@ int main(void)
     test_the_sm4_circuit_is_the_standards_table();
     test_aes_gives_the_published_blocks_by_every_way();
     test_the_aes_ways_agree();
+    test_aes_of_many_blocks_is_aes_of_each();
     test_cmac_gives_the_published_values_by_every_way();
     test_cmac_in_pieces_is_cmac_at_once();
     test_tokens_by_the_wave_are_single_cmacs();

@@ -100,6 +100,20 @@ static void run_token_key(pos_cpu_path path)
     pos_cmac_prepare_on(path, secret.keys[0], 32, &token_key);
 }
 
+static pos_aes_key block_key;
+
+static void run_blocks(pos_cpu_path path)
+{
+    (void)path;
+    pos_aes_encrypt_blocks(&block_key, secret.data[0], 4 * job_count, secret.data[0]);
+}
+
+static void run_block_back(pos_cpu_path path)
+{
+    (void)path;
+    pos_aes_decrypt(&block_key, secret.data[0], secret.data[0]);
+}
+
 static void run_field(pos_cpu_path path)
 {
     static uint8_t field[64];
@@ -155,6 +169,8 @@ static const target TARGETS[] = {
     {"sm4-cbc", POS_MAC_SM4_CBC, 16, run_wave, 0},
     {"tokens", POS_MAC_NONE, 32, run_tokens, 0},
     {"token-key", POS_MAC_NONE, 32, run_token_key, 0},
+    {"aes-blocks", POS_MAC_NONE, 32, run_blocks, 0},
+    {"aes-block-back", POS_MAC_NONE, 32, run_block_back, 0},
     {"field", POS_MAC_NONE, 32, run_field, 0},
     {"equal", POS_MAC_NONE, 32, run_equal, 0},
     {"leak-table", POS_MAC_NONE, 32, run_leaking_table, 0},
@@ -177,6 +193,7 @@ static void make(const target *what, pos_cpu_path path, uint32_t seed)
         tokens[index] = (pos_token_job){.data = secret.data[index],
                                         .size = (uint32_t)(12 + index % 8)};
     }
+    pos_aes_prepare_on(path, secret.keys[0], 32, &block_key);
     if (what->run == run_tokens) pos_cmac_prepare_on(path, secret.keys[0], 32, &token_key);
 }
 

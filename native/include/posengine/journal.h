@@ -136,6 +136,9 @@ typedef struct pos_journal_options {
     uint32_t cutover_minute;    /* of the local day at which the business date changes; 0..1439 */
     int32_t zone_offset_minute; /* local time minus UTC: 480 for China */
     uint32_t volumes_max;       /* volumes that this journal may have; 0: as many as the disk holds */
+    bool keep_pan;              /* account numbers are kept, enciphered: column pan_cipher */
+    const uint8_t *master_key;  /* 32 bytes, for keep_pan; read by the opening alone. An engine puts
+                                   its own here */
 } pos_journal_options;
 
 /*
@@ -227,6 +230,20 @@ POS_API pos_status pos_journal_find_rrn(pos_journal *journal, const char rrn[12]
 POS_API pos_status pos_journal_find_stan(pos_journal *journal, const char tid[8], uint32_t stan,
                                          uint64_t before, uint64_t *sequence_out);
 
+/*
+ * The account number of an entry, as digits and a NUL, where the journal kept it (keep_pan). Checks
+ * the page's sums first. Wipe `digits_out` when done.
+ * Fails: ENTRY_ABSENT, JOURNAL_CORRUPT, PAN_NOT_KEPT, PAN_ABSENT (also of a repeat: ask for its
+ * original), PAN_SEAL.
+ */
+#define POS_PAN_SIZE 20
+POS_API pos_status pos_journal_pan(pos_journal *journal, uint64_t sequence,
+                                       const uint8_t master_key[32],
+                                       char digits_out[POS_PAN_SIZE]);
+/* The same of row `index` of a page, whose sums are not looked at. */
+POS_API pos_status pos_page_pan(const pos_page *page, uint32_t index,
+                                    const uint8_t master_key[32], char digits_out[POS_PAN_SIZE]);
+
 typedef struct pos_verdict {
     uint64_t pages;
     uint64_t entries;
@@ -248,6 +265,9 @@ POS_API pos_status pos_journal_snapshot(pos_journal *journal, const char *target
  * Fails: STAGE_FULL (commit first), ENTRY_OVERSIZE, JOURNAL_FULL, JOURNAL_IN_DOUBT.
  */
 POS_API pos_status pos_journal_stage(pos_journal *journal, pos_entry *entry);
+/* The account number of the entry that was staged last, 1 to 19 digits, to be kept where `keep_pan`
+ * says so; else nothing happens. */
+POS_API void pos_journal_keep_pan(pos_journal *journal, const char *digits, size_t size);
 /*
  * Commits what is staged and waits until it is durable, in either mode. Nothing staged: syncs what
  * is not yet durable. Any failure is JOURNAL_IN_DOUBT, and every later call says so again.

@@ -171,7 +171,7 @@ POS_API pos_status pos_secret_open(const uint8_t key[64], const uint8_t *associa
 /*
  * Fills `out` with a key of its own for `label`, derived from the master key: NIST SP 800-108 in
  * counter mode with AES-256-CMAC. `size` is 1 to 1,024. Labels in use: "posengine siv" (64 bytes),
- * "posengine token" (32), "posengine fingerprint" (32).
+ * "posengine token" (32), "posengine fingerprint" (32), "posengine pan" (32).
  */
 POS_API void pos_kdf(const uint8_t master[32], const char *label, uint8_t *out, size_t size);
 

@@ -16,6 +16,8 @@ cdef extern from "posengine.h" nogil:
         uint32_t cutover_minute
         int32_t zone_offset_minute
         uint32_t volumes_max
+        bint keep_pan
+        const uint8_t *master_key
     ctypedef struct pos_journal_facts:
         uint8_t journal_id[16]
         uint64_t last_sequence

@@ -107,6 +107,7 @@ cdef class Core:
         options.journal.cutover_minute = settings.get("cutover_minute", 0)
         options.journal.zone_offset_minute = settings.get("zone_offset_minute", 0)
         options.journal.volumes_max = settings.get("volumes_max", 0)
+        options.journal.keep_pan = bool(settings.get("keep_pan", False))
         options.terminals_max = settings.get("terminals_max", 0)
         options.postings_max = settings.get("postings_max", 0)
         options.repeats_max = settings.get("repeats_max", 0)

@@ -3,7 +3,12 @@
 that is staged. Everything is copied."""
 
 from libc.stdint cimport uint8_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memset, strlen
+
+from posengine.errors import ArgumentFault
+
+cdef extern from "string.h" nogil:
+    void explicit_bzero(void *at, size_t size)
 
 ENTRY_FIELDS = (
     "sequence", "original", "received_at_ns", "terminal_at_ns", "amount_minor",
@@ -95,3 +100,27 @@ cdef int fill(pos_entry *entry, dict fields) except -1:
     put_bytes(entry.pan_token, "pan_token", fields.get("pan_token", bytes(16)))
     put_bytes(entry.fingerprint, "fingerprint", fields.get("fingerprint", bytes(16)))
     return 0
+
+
+# ---- account numbers ------------------------------------------------------------------------------
+cdef const uint8_t *key_of(bytes master_key) except NULL:
+    """The 32 bytes; borrowed."""
+    if len(master_key) != 32:
+        raise ArgumentFault("the master key has 32 bytes")
+    return <const uint8_t *><const char *>master_key
+
+
+cdef bytes digits_of(str pan):
+    """An account number as the core takes it; empty: none."""
+    digits = pan.encode("ascii", "replace")
+    if digits and not (digits.isdigit() and len(digits) <= 19):
+        raise ArgumentFault("an account number has 1 to 19 digits")
+    return digits
+
+
+cdef str taken(char *digits):
+    """An account number as text; where it stood is wiped."""
+    size = strlen(digits)
+    pan = digits[:size].decode("ascii")
+    explicit_bzero(digits, size)
+    return pan

@@ -67,6 +67,8 @@ cdef extern from "posengine/journal.h" nogil:
         uint32_t cutover_minute
         int32_t zone_offset_minute
         uint32_t volumes_max
+        bint keep_pan
+        const uint8_t *master_key
 
     ctypedef struct pos_journal_facts:
         uint8_t journal_id[16]
@@ -127,7 +129,10 @@ cdef extern from "posengine/journal.h" nogil:
     pos_status pos_journal_verify(pos_journal *journal, pos_progress progress, void *context,
                                   pos_verdict *verdict_out)
     pos_status pos_journal_snapshot(pos_journal *journal, const char *target_path)
+    pos_status pos_journal_pan(pos_journal *journal, uint64_t sequence,
+                                   const uint8_t *master_key, char *digits_out)
     pos_status pos_journal_stage(pos_journal *journal, pos_entry *entry)
+    void pos_journal_keep_pan(pos_journal *journal, const char *digits, size_t size)
     pos_status pos_journal_commit(pos_journal *journal, uint64_t *durable_sequence_out)
 
 cdef extern from "posengine/arrow.h" nogil:

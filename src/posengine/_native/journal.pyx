@@ -12,7 +12,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset, strlen
 
-from posengine._native.entry cimport fill, put_text, row
+from posengine._native.entry cimport digits_of, fill, key_of, put_text, row, taken
 from posengine._native.status cimport checked, pos_status_name, pos_status_text
 
 from posengine.errors import BY_STATUS
@@ -166,7 +166,7 @@ cdef class Handle:
     def __cinit__(
         self, path: str, *, bint readonly, bint full, uint64_t volume_size_max,
         uint32_t page_entries_max, uint32_t page_size_max, uint32_t cutover_minute,
-        int32_t zone_offset_minute, uint32_t volumes_max,
+        int32_t zone_offset_minute, uint32_t volumes_max, bytes master_key not None,
     ):
         cdef pos_journal_options options
         cdef char words[256]
@@ -182,6 +182,8 @@ cdef class Handle:
         options.cutover_minute = cutover_minute
         options.zone_offset_minute = zone_offset_minute
         options.volumes_max = volumes_max
+        options.keep_pan = len(master_key) > 0
+        options.master_key = key_of(master_key) if master_key else NULL
         with nogil:
             status = pos_journal_open_told(at, &options, &self.journal, words)
         said = words[:strlen(words)].decode("utf-8", "replace")
@@ -207,8 +209,7 @@ cdef class Handle:
         """Refuse further calls, and let the files go as soon as nothing is lent."""
         if self.journal == NULL or self.is_closing:
             return
-        self.is_closing = True
-        self.lent += 1
+        self.is_closing, self.lent = True, self.lent + 1
         self.returned()
 
     def report(self):
@@ -296,6 +297,19 @@ cdef class Handle:
         checked(pos_journal_entry(self.opened(), sequence, &entry), f"entry {sequence}")
         return row(&entry)
 
+    def pan(self, uint64_t sequence, bytes master_key not None):
+        """The account number of an entry, where the journal keeps it."""
+        cdef char digits[20]
+        cdef pos_status status
+        cdef const uint8_t *key = key_of(master_key)
+        self.opened()
+        self.lent += 1
+        with nogil:
+            status = pos_journal_pan(self.journal, sequence, key, digits)
+        self.returned()
+        checked(status, f"entry {sequence}")
+        return taken(digits)
+
     def find_rrn(self, rrn: str):
         """The sequence of the entry with this RRN."""
         cdef char wanted[12]
@@ -361,17 +375,16 @@ cdef class Handle:
         self.returned()
         checked(status, path)
 
-    def stage(self, dict fields):
+    def stage(self, dict fields, str pan not None):
         """Stage an entry (copied); what ``fields`` lacks is absent. Returns its sequence."""
         cdef pos_entry entry
-        cdef bytes request = fields.get("request", b"")
-        cdef bytes answer = fields.get("answer", b"")
+        cdef bytes request = fields.get("request", b""), answer = fields.get("answer", b"")
+        cdef bytes digits = digits_of(pan)
         fill(&entry, fields)
-        entry.request = <const uint8_t *><const char *>request
-        entry.request_size = <uint32_t>len(request)
-        entry.answer = <const uint8_t *><const char *>answer
-        entry.answer_size = <uint32_t>len(answer)
+        entry.request, entry.request_size = <const uint8_t *><const char *>request, len(request)
+        entry.answer, entry.answer_size = <const uint8_t *><const char *>answer, len(answer)
         checked(pos_journal_stage(self.opened(), &entry))
+        pos_journal_keep_pan(self.journal, digits, len(digits))
         return entry.sequence
 
     def commit(self):

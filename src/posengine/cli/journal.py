@@ -1,4 +1,7 @@
-"""`posengine journal`: show, find, follow, verify, export and copy entries. 查看流水"""
+"""`posengine journal`: show, find, follow, verify, export and copy entries. 查看流水
+
+All of it is masked but what ``pan`` prints, which is one account number.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from posengine.errors import EntryAbsent
+from posengine.errors import EntryAbsent, PanAbsent, PanNotKept
 from posengine.journal import Entry, Journal, export_csv, export_jsonl
 from posengine.journal.export import row
 from posengine.journal.scrub import scrub
+from posengine.keys import MASTER_KEY_VARIABLE, load_master_key
 from posengine.vocabulary import Flag
 
 app = typer.Typer(
@@ -328,6 +332,35 @@ def _selected(
         for entry in page.entries():
             if entry.sequence > after and (until is None or entry.sequence <= until):
                 yield entry
+
+
+@app.command()
+def pan(
+    journal: Where,
+    sequence: Annotated[int, typer.Argument(min=1, help="the entry, as show and find number it")],
+    master_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--master-key", "-m", help=f"its file; else ${MASTER_KEY_VARIABLE}, else master.key"
+        ),
+    ] = None,
+) -> None:
+    """One account number, clear, where the journal keeps them. 取回完整卡号
+
+    It is the only verb that shows one, and it shows one at a time. Account numbers are kept where
+    the engine's settings say keep_pan = true; a repeat's stands with its original. 1 where none is
+    kept. Mind who sees the screen and what records it. 注意屏幕与操作记录。
+
+    Example: posengine journal pan journal 4711 --master-key master.key
+    """
+    place = master_key or Path(os.environ.get(MASTER_KEY_VARIABLE) or "master.key")
+    key = load_master_key(place)
+    with Journal.open(journal, readonly=True) as opened:
+        try:
+            print(opened.pan(sequence, key))
+        except (EntryAbsent, PanAbsent, PanNotKept) as absent:
+            print(f"posengine: {absent}", file=sys.stderr)
+            raise typer.Exit(FOUND) from None
 
 
 @app.command()

@@ -148,6 +148,7 @@ def _master_key_of(engine: Table) -> Path:
 def _journal_of(journal: Table) -> dict[str, int | str]:
     taken: dict[str, int | str] = dict(_numbers(journal, _JOURNAL_LIMITS))
     taken["durability"] = journal.choice("durability", ("late", "full"), "late")
+    taken["keep_pan"] = journal.truth("keep_pan", False)
     return taken
 
 

@@ -33,6 +33,7 @@ durability = "late"           # "late": one flush a commit, replies leave when t
 # volumes_max = 64              # volumes of this journal; unset: as many as the disk holds
 # page_entries_max = 4096       # entries of one commit
 # page_size_max = 4194304       # bytes of one commit
+# keep_pan = true               # keep account numbers, enciphered. 加密保存卡号
 
 [front]
 listen = ["127.0.0.1:8583"]   # IPv4 and IPv6: "[::]:8583". 监听地址

@@ -76,6 +76,7 @@ class Journal:
         cutover_minute: int = 0,
         zone_offset_minute: int = 480,
         volumes_max: int = 0,
+        master_key: bytes | None = None,
     ) -> Journal:
         """Open the journal in directory ``path``; to write, make it where it is absent.
 
@@ -88,6 +89,8 @@ class Journal:
             cutover_minute: of the local day at which the business date changes, 0 to 1439.
             zone_offset_minute: local time minus UTC; 480 is China's.
             volumes_max: volumes that the journal may have; 0 for as many as the disk holds.
+            master_key: to write, keep the account numbers that are staged, enciphered under keys
+                derived from these 32 bytes; None: keep none. Reading needs it in ``pan`` alone.
 
         Raises:
             JournalAbsent: there is none, and ``readonly``.
@@ -106,6 +109,7 @@ class Journal:
             cutover_minute=cutover_minute,
             zone_offset_minute=zone_offset_minute,
             volumes_max=volumes_max,
+            master_key=master_key or b"",
         )
         return cls(handle, os.fspath(path))
 
@@ -211,6 +215,21 @@ class Journal:
         """
         return Entry(*self._open.entry(sequence))
 
+    def pan(self, sequence: int, master_key: bytes) -> str:
+        """The account number of one entry, clear: docs/howto/get_an_account_number_back.md first.
+
+        Args:
+            master_key: the 32 bytes that the engine served under: ``load_master_key``.
+
+        Raises:
+            EntryAbsent: there is no such entry, or it is not durable.
+            PanNotKept: ``keep_pan`` was off when it was written.
+            PanAbsent: the entry carries none; a repeat's stands with its original.
+            PanSeal: another master key, or an altered block.
+            JournalCorrupt: the sums of its page are wrong.
+        """
+        return self._open.pan(sequence, master_key)
+
     def find(
         self,
         *,
@@ -260,13 +279,16 @@ class Journal:
         self._open.snapshot(os.fspath(path))
 
     # ---- writing: one process, one thread -------------------------------------------------------
-    def stage(self, **fields: Any) -> int:
+    def stage(self, *, pan: str = "", **fields: Any) -> int:
         """Stage an entry; what is not given is absent. Returns its sequence. See ``Entry``.
+
+        ``pan`` is the account number, kept where the journal was opened with ``master_key``, and
+        never clear.
 
         Raises:
             StageFull: commit first. JournalFull, EntryOversize, JournalReadonly, JournalInDoubt.
         """
-        return self._open.stage(fields)
+        return self._open.stage(fields, pan)
 
     def commit(self) -> int:
         """Commit what is staged and wait until it is durable. Returns the durable sequence.

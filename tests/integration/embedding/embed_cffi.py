@@ -23,6 +23,8 @@ typedef struct pos_journal_options {
     uint32_t cutover_minute;
     int32_t zone_offset_minute;
     uint32_t volumes_max;
+    bool keep_pan;
+    const uint8_t *master_key;
 } pos_journal_options;
 typedef struct pos_engine_options {
     const char *journal_path;
