@@ -1,32 +1,16 @@
 """Card: the engine and its front, as posengine.h declares them."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from posengine._native.journal cimport (
+    POS_DURABLE_FULL,
+    POS_DURABLE_LATE,
+    pos_durability,
+    pos_journal_facts,
+    pos_journal_options,
+)
 from posengine._native.status cimport pos_status
 
 cdef extern from "posengine.h" nogil:
-    ctypedef enum pos_durability:
-        POS_DURABLE_LATE
-        POS_DURABLE_FULL
-    ctypedef struct pos_journal_options:
-        bint readonly
-        pos_durability durability
-        uint64_t volume_size_max
-        uint32_t page_entries_max
-        uint32_t page_size_max
-        uint32_t cutover_minute
-        int32_t zone_offset_minute
-        uint32_t volumes_max
-        bint keep_pan
-        const uint8_t *master_key
-    ctypedef struct pos_journal_facts:
-        uint8_t journal_id[16]
-        uint64_t last_sequence
-        uint64_t durable_sequence
-        uint64_t pages
-        uint64_t bytes
-        uint64_t volumes
-        uint64_t free_bytes
-        bint is_in_doubt
     ctypedef struct pos_bytes:
         const uint8_t *data
         size_t size
