@@ -258,13 +258,32 @@ static inline void give(uint64_t mac, uint8_t out[POS_MAC_SIZE_MAX])
 #define LANES_MAX POS_DES_SLICES_AVX512 /* of a pass */
 
 typedef struct wave {
-    _Alignas(64) uint64_t keys[2][LANES_MAX + 8];
-    _Alignas(64) uint64_t texts[2][LANES_MAX + 8];
-    _Alignas(64) uint64_t macs[POS_DES_WAVE_MAX];
-    uint16_t order[POS_DES_WAVE_MAX];
-    pos_des_lane lanes[POS_DES_WAVE_MAX];
-    pos_des_lane spare[POS_DES_WAVE_MAX];
+    uint64_t *keys[2]; /* of a pass, as are the texts */
+    uint64_t *texts[2];
+    uint64_t *macs; /* of the whole wave, as is the rest */
+    uint16_t *order;
+    pos_des_lane *lanes;
+    pos_des_lane *spare;
 } wave;
+
+/* Room for that. What is not used is not touched. */
+#define WAVE_ROOM(name, count_max, pass_max)                                              \
+    typedef struct name {                                                                  \
+        _Alignas(64) uint64_t keys[2][(pass_max) + 8];                                     \
+        _Alignas(64) uint64_t texts[2][(pass_max) + 8];                                    \
+        _Alignas(64) uint64_t macs[count_max];                                             \
+        uint16_t order[count_max];                                                         \
+        pos_des_lane lanes[count_max];                                                     \
+        pos_des_lane spare[count_max];                                                     \
+    } name
+#define WAVE_OVER(room)                                                                    \
+    {                                                                                      \
+        .keys = {(room).keys[0], (room).keys[1]}, .texts = {(room).texts[0], (room).texts[1]}, \
+        .macs = (room).macs, .order = (room).order, .lanes = (room).lanes,                 \
+        .spare = (room).spare,                                                             \
+    }
+WAVE_ROOM(room_of_some, POS_DES_SOME_MAX, POS_DES_SOME_MAX);
+WAVE_ROOM(room_of_many, POS_DES_WAVE_MAX, LANES_MAX);
 
 /* Chains: the lanes longest first, and the jobs in the same order. */
 static void line_up(wave *on, const pos_mac_job *jobs, uint16_t *order, size_t count)
@@ -305,20 +324,46 @@ static void run_kind(wave *on, pos_cpu_path path, pos_des_way way, const pos_mac
     }
 }
 
+static void run(wave *on, pos_cpu_path path, pos_des_way way, pos_mac_job *jobs,
+                const uint16_t *which, size_t count)
+{
+    size_t counts[KINDS];
+    place(jobs, which, count, on->order, counts);
+    size_t first = 0;
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        if (counts[kind] > 0) run_kind(on, path, way, jobs, kind, first, counts[kind]);
+        first += counts[kind];
+    }
+    assert(first == count);
+    for (size_t at = 0; at < count; at++) give(on->macs[at], jobs[on->order[at]].mac);
+    pos_wipe(on->macs, count * sizeof on->macs[0]);
+}
+
+/* A few messages take a small frame: what registers leave on the stack below it is within reach of
+ * whoever wipes that (engine/wave.c), and a wave of two need not wipe what a thousand can reach. */
+__attribute__((noinline)) static void run_some(pos_cpu_path path, pos_des_way way,
+                                               pos_mac_job *jobs, const uint16_t *which,
+                                               size_t count)
+{
+    room_of_some room;
+    wave on = WAVE_OVER(room);
+    run(&on, path, way, jobs, which, count);
+}
+
+__attribute__((noinline)) static void run_many(pos_cpu_path path, pos_des_way way,
+                                               pos_mac_job *jobs, const uint16_t *which,
+                                               size_t count)
+{
+    room_of_many room;
+    wave on = WAVE_OVER(room);
+    run(&on, path, way, jobs, which, count);
+}
+
 void pos_des_wave_on(pos_cpu_path path, pos_des_way way, pos_mac_job *jobs, const uint16_t *which,
                      size_t count)
 {
     assert(path < POS_CPU_PATH_COUNT && way <= POS_DES_WAY_COUNT);
     assert(count <= POS_DES_WAVE_MAX);
-    wave on; /* what is not used is not touched */
-    size_t counts[KINDS];
-    place(jobs, which, count, on.order, counts);
-    size_t first = 0;
-    for (size_t kind = 0; kind < KINDS; kind++) {
-        if (counts[kind] > 0) run_kind(&on, path, way, jobs, kind, first, counts[kind]);
-        first += counts[kind];
-    }
-    assert(first == count);
-    for (size_t at = 0; at < count; at++) give(on.macs[at], jobs[on.order[at]].mac);
-    pos_wipe(on.macs, count * sizeof on.macs[0]);
+    if (count <= POS_DES_SOME_MAX) run_some(path, way, jobs, which, count);
+    else run_many(path, way, jobs, which, count);
 }
