@@ -26,9 +26,9 @@
 
 #include "measure/measure.h"
 
-#define SLACK_NS 60000 /* of a timed wait: the kernel's default */
+#define SLACK_NS 120000 /* of a timed wait: the kernel's default, and a virtual core woken up */
 #define QUICKER 2 /* how fast an estimate follows what is less, and what is more */
-#define SLOWER 16
+#define SLOWER 64
 #define SMOOTHING 8
 #define AWAY_NS_MAX 1000000
 
