@@ -5,9 +5,9 @@
 The client of bench/serve.py drives `posengine serve` and jPOS's listener in turns: chip sales of
 4,096 terminals with keys of their own. Both check every MAC, unpack, answer and sign; ours also
 decides by its policy, tells repeats, redacts, and holds every reply until its entry is on disk. The
-client looks at every reply's MTI, STAN and response, and at one MAC in a thousand. The client has one
-core; our front thread has the other, and our journal's threads, as all of jPOS, take what is left of
-both, as in bench/serve.py. Five turns each after a warm-up. Cost: two minutes.
+client looks at every reply's MTI, STAN and response, and at one MAC in a thousand. The client has
+one core; our front thread has the other, and our journal's threads, as all of jPOS, take what is
+left of both, as in bench/serve.py. Five turns each after a warm-up. Cost: two minutes.
 """
 
 from __future__ import annotations
