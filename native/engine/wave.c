@@ -8,8 +8,7 @@
 
 #include "engine/inside.h"
 
-#define SOME 64U                /* messages, whose MACs take a small frame (mac/des_wave.c) */
-#define STACK_WIPED 49152       /* by so many */
+#define STACK_WIPED 49152       /* by POS_MAC_SOME_MAX and fewer */
 #define STACK_WIPED_MANY 131072 /* MACs of many: room for a whole wave's lanes, and a pass below it */
 
 static void fail(pos_slot *slot, pos_cause cause, pos_status status)
@@ -227,7 +226,7 @@ __attribute__((noinline)) static void wipe_stack_of_many(void)
 
 void wave_wipe(pos_engine *engine, size_t count)
 {
-    if (count > SOME) wipe_stack_of_many();
+    if (count > POS_MAC_SOME_MAX) wipe_stack_of_many();
     else wipe_stack();
     if (engine->keep_pan) pos_wipe(engine->pans, count * sizeof engine->pans[0]);
     for (size_t index = 0; index < count; index++) {

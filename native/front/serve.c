@@ -115,7 +115,7 @@ static void stop_thread(pos_front *front)
  * Gathering. A commit costs the same for one entry as for a hundred, and while a thousand terminals
  * wait for answers a page of sixty is soon followed by another. So a page that holds less than its
  * share of what was unanswered lately waits for more, a millisecond at most. One terminal alone, or
- * ten, never wait: their share is less than one.
+ * four, never wait: their share is one.
  */
 static bool is_gathering(pos_front *front)
 {

@@ -30,7 +30,7 @@
 #define QUICKER 2 /* how fast an estimate follows what is less, and what is more */
 #define SLOWER 64
 #define SMOOTHING 8
-#define AWAY_NS_MAX 1000000
+#define AWAY_NS_MAX 1000000 /* between two writes that follow each other */
 
 bool pos_thread_begin(pthread_t *thread_out, void *(*loop)(void *), void *context)
 {
@@ -105,8 +105,8 @@ static pos_status commit_and_give_back(pos_journal *journal, const pos_image *im
     return status;
 }
 
-/* What a commit takes when it is quick, about the tenth part of them: whoever waits for the usual one is
- * late for half of them, and the disk then waits for a page. */
+/* What a commit takes when it is as quick as few in a hundred are: whoever waits for the usual one is late
+ * for half of them, and the disk then waits for a page. */
 static int64_t quick_of(int64_t quick_ns, int64_t took_ns)
 {
     if (quick_ns == 0) return took_ns;

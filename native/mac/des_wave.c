@@ -282,7 +282,7 @@ typedef struct wave {
         .macs = (room).macs, .order = (room).order, .lanes = (room).lanes,                 \
         .spare = (room).spare,                                                             \
     }
-WAVE_ROOM(room_of_some, POS_DES_SOME_MAX, POS_DES_SOME_MAX);
+WAVE_ROOM(room_of_some, POS_MAC_SOME_MAX, POS_MAC_SOME_MAX);
 WAVE_ROOM(room_of_many, POS_DES_WAVE_MAX, LANES_MAX);
 
 /* Chains: the lanes longest first, and the jobs in the same order. */
@@ -364,6 +364,6 @@ void pos_des_wave_on(pos_cpu_path path, pos_des_way way, pos_mac_job *jobs, cons
 {
     assert(path < POS_CPU_PATH_COUNT && way <= POS_DES_WAY_COUNT);
     assert(count <= POS_DES_WAVE_MAX);
-    if (count <= POS_DES_SOME_MAX) run_some(path, way, jobs, which, count);
+    if (count <= POS_MAC_SOME_MAX) run_some(path, way, jobs, which, count);
     else run_many(path, way, jobs, which, count);
 }

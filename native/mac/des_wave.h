@@ -47,7 +47,6 @@ bool pos_des_has_way(pos_cpu_path path, pos_des_way way);
 
 /* Jobs that one call takes: its lanes lie on the stack, about 75 KiB with all else. */
 #define POS_DES_WAVE_MAX 1024
-#define POS_DES_SOME_MAX 64 /* jobs that take a small frame */
 /* Those of `jobs` that `which` lists; their algorithms are the three of DES. Where it is NULL, all
  * `count` of them, which have one algorithm and keys of one size. */
 void pos_des_wave_on(pos_cpu_path path, pos_des_way way, pos_mac_job *jobs, const uint16_t *which,

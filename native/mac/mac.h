@@ -100,6 +100,8 @@ typedef struct pos_mac_job {
 /* Computes every job. Keys must be MAKs that fit their algorithms (judged when they were loaded:
  * pos_mac_key_fits). */
 void pos_mac_wave(pos_mac_job *jobs, size_t count);
+/* A wave of so many jobs reaches less far down the stack than one of more. */
+#define POS_MAC_SOME_MAX 64
 /* The same by one of the processor's ways. */
 void pos_mac_wave_on(pos_cpu_path path, pos_mac_job *jobs, size_t count);
 
