@@ -44,7 +44,8 @@ static inline uint8_t *paper_read(const char *path, size_t *size_out)
 static inline uint8_t *paper_image(const char *dialect, size_t *size_out)
 {
     char path[512];
-    snprintf(path, sizeof path, "%s/%s.image", POS_TESTS_IMAGES, dialect);
+    const int length = snprintf(path, sizeof path, "%s/%s.image", POS_TESTS_IMAGES, dialect);
+    CHECK(length > 0 && (size_t)length < sizeof path);
     return paper_read(path, size_out);
 }
 
