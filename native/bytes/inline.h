@@ -133,6 +133,18 @@ static inline void pos_copy_short(uint8_t *to, const uint8_t *from, size_t size)
     }
 }
 
+/* Where the size is known at run time only and is 64 or more: moves of 64 bytes, the last of which may
+ * overlap the one before. No byte beyond `size` is read or written. */
+static inline void pos_copy_lines(void *to, const void *from, size_t size)
+{
+    assert(to != NULL && from != NULL);
+    assert(size >= 64);
+    uint8_t *target = to;
+    const uint8_t *source = from;
+    for (size_t at = 0; at + 64 <= size; at += 64) memcpy(target + at, source + at, 64);
+    if (size % 64 != 0) memcpy(target + size - 64, source + size - 64, 64);
+}
+
 static inline bool pos_equal(const void *left, const void *right, size_t size)
 {
     return size == 0 || memcmp(left, right, size) == 0;

@@ -1,16 +1,17 @@
 /*
- * Parsing in waves, by plans (plan.h says what one is).
+ * Parsing in waves, by plans and their casts (plan.h says what they are).
  *
- *   body ─▶ head known? ──yes─▶ plan ──it fits─▶ message, numbers
- *              │ no               │ anything else
- *              ▼                  ▼
- *           table loop ◀──────────┘       a good message whose shape is new leaves a plan
+ *   body ─▶ its layout's cast ──no──▶ its head's plan ──no──▶ table loop ──▶ status, fault
+ *                  │ it holds               │ it fits               │ good, and of a new shape:
+ *                  ▼                        ▼                       ▼ leaves a plan
+ *          message, numbers         message, numbers; leaves a cast
  *
  * Rules. Of fixed size: so many plans and no more. While there is room, a shape's first message makes
  * its plan. When all are taken, one message in sixteen without a plan may make one, in the place of
  * a plan that nobody used since the hand last passed: strange shapes, however many, cost what the
  * table loop costs and a sixteenth of a plan's making each, and shapes in use stay. Messages with a
- * fault make no plans.
+ * fault make no plans. The same of layouts and casts, at one turn in sixty-four; a cast whose plan had
+ * to go is void.
  */
 #include "message/plan.h"
 
@@ -23,6 +24,12 @@
 static bool is_turn(uint32_t misses)
 {
     return misses * UINT32_C(0x9e3779b1) >> 28 == 0;
+}
+
+/* One in sixty-four: a cast takes half a microsecond to make, as long as a dozen messages to read. */
+static bool is_cast_turn(uint32_t misses)
+{
+    return misses * UINT32_C(0x9e3779b1) >> 26 == 0;
 }
 
 static void paths_set(pos_plan_cache *cache, pos_cpu_path path)
@@ -43,6 +50,14 @@ static void paths_set(pos_plan_cache *cache, pos_cpu_path path)
 #endif
 }
 
+/* As many sets as plans, and no fewer. */
+static uint32_t set_count_of(uint32_t plan_max)
+{
+    uint32_t count = 1;
+    while (count < plan_max) count *= 2;
+    return count;
+}
+
 pos_status pos_plan_cache_open_on(pos_cpu_path path, uint32_t plan_max, const pos_spec *spec,
                                   pos_plan_cache **cache_out)
 {
@@ -51,20 +66,19 @@ pos_status pos_plan_cache_open_on(pos_cpu_path path, uint32_t plan_max, const po
     assert(path <= pos_cpu_path_best());
     const size_t head = (sizeof(pos_plan_cache) + 63) & ~(size_t)63;
     const size_t plans = plan_max * sizeof(pos_plan);
-    const size_t skeletons = POS_SKELETON_SETS * sizeof(plan_ways);
-    uint8_t *block = aligned_alloc(64, head + plans + skeletons);
+    const uint32_t set_count = set_count_of(plan_max);
+    const size_t ways = (set_count * sizeof(plan_ways) + 63) & ~(size_t)63;
+    const size_t casts = (size_t)POS_CAST_WAYS * set_count * sizeof(plan_cast);
+    uint8_t *block = aligned_alloc(64, head + plans + ways + casts);
     if (block == NULL) return POS_MEMORY;
     pos_plan_cache *cache = (pos_plan_cache *)(void *)block;
     *cache = (pos_plan_cache){
-        .spec = spec, .plan_max = plan_max,
+        .spec = spec, .plan_max = plan_max, .set_count = set_count,
         .plans = (pos_plan *)(void *)(block + head),
-        .skeletons = (plan_ways *)(void *)(block + head + plans),
+        .ways = (plan_ways *)(void *)(block + head + plans),
+        .casts = (plan_cast *)(void *)(block + head + plans + ways),
     };
-    for (uint32_t set = 0; set < POS_SKELETON_SETS; set++) {
-        for (uint32_t way = 0; way < POS_SKELETON_WAYS; way++) {
-            cache->skeletons[set].ways[way].size = 0;
-        }
-    }
+    pos_zero(cache->ways, set_count * sizeof *cache->ways);
     paths_set(cache, path);
     *cache_out = cache;
     return POS_OK;
@@ -128,6 +142,42 @@ static void shape_learn(pos_plan_cache *cache, const pos_message *message)
     }
     pos_zero(cache->buckets, sizeof cache->buckets);
     for (uint32_t each = 0; each < cache->plan_count; each++) bucket_put(cache, each);
+}
+
+/* ---- a new cast --------------------------------------------------------------------------------------- */
+static bool is_void(const pos_plan_cache *cache, const plan_ways *ways, uint32_t way)
+{
+    return cache->plans[ways->plans[way]].shape != ways->shapes[way];
+}
+
+/* The way that a cast may take: one that none ever had, or, at its turn, one that is void or that nobody
+ * used since the last turn; POS_CAST_WAYS where there is none. */
+static uint32_t way_free(pos_plan_cache *cache, plan_ways *ways)
+{
+    for (uint32_t way = 0; way < POS_CAST_WAYS; way++) {
+        if (ways->shapes[way] == 0) return way;
+    }
+    if (!is_cast_turn(++cache->cast_misses)) return POS_CAST_WAYS;
+    for (uint32_t way = 0; way < POS_CAST_WAYS; way++) {
+        if (!ways->was_used[way] || is_void(cache, ways, way)) return way;
+    }
+    pos_zero(ways->was_used, sizeof ways->was_used);
+    return POS_CAST_WAYS;
+}
+
+void pos_plan_cast_learn(pos_plan_cache *cache, const pos_plan *plan, const uint8_t *body,
+                         uint32_t size, const plan_sums *sums)
+{
+    if (size > 64 * POS_CAST_BLOCK_MAX) return;
+    const uint32_t set = plan_set(cache, body, size);
+    plan_ways *ways = &cache->ways[set];
+    const uint32_t way = way_free(cache, ways);
+    if (way == POS_CAST_WAYS) return;
+    pos_plan_cast_make(plan, body, size, sums, &cache->casts[POS_CAST_WAYS * set + way]);
+    ways->was_used[way] = false;
+    ways->shapes[way] = plan->shape;
+    ways->sizes[way] = (uint16_t)size;
+    ways->plans[way] = (uint8_t)(plan - cache->plans);
 }
 
 /* ---- numbers --------------------------------------------------------------------------------------------- */
@@ -204,31 +254,13 @@ bool pos_plan_walks_hold(const pos_spec *spec, const pos_plan *plan, const pos_m
     return pos_layouts_judge(spec, message, plan->walks, &fault) == POS_OK;
 }
 
-/* The same tags and lengths, whatever lies between them, are remembered as the first of their set. */
-static void skeleton_keep(pos_plan_cache *cache, const uint8_t *data, uint32_t size,
-                          const uint8_t mask[POS_SKELETON_SIZE_MAX])
+bool pos_plan_chip_holds(const uint8_t *data, uint32_t size)
 {
-    plan_ways *set = &cache->skeletons[size % POS_SKELETON_SETS];
-    set->ways[1] = set->ways[0];
-    plan_skeleton *kept = &set->ways[0];
-    kept->size = size;
-    pos_copy(kept->mask, mask, sizeof kept->mask);
-    pos_zero(kept->bytes, sizeof kept->bytes);
-    for (uint32_t at = 0; at < size; at++) kept->bytes[at] = data[at] & mask[at];
-}
-
-bool pos_plan_chip_holds(pos_plan_cache *cache, const uint8_t *data, uint32_t size)
-{
-    uint8_t mask[POS_SKELETON_SIZE_MAX] = {0};
-    const bool is_kept = size > 0 && size <= POS_SKELETON_SIZE_MAX;
     uint32_t at = 0;
+    uint32_t start;
     while (at < size) {
-        const uint32_t tag = at;
-        uint32_t start;
-        if (!pos_ber_element(data, tag, size, &start, &at)) return false;
-        for (uint32_t index = tag; is_kept && index < start; index++) mask[index] = 0xff;
+        if (!pos_ber_element(data, at, size, &start, &at)) return false;
     }
-    if (is_kept) skeleton_keep(cache, data, size, mask);
     return true;
 }
 

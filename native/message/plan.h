@@ -10,11 +10,21 @@
  *   place of a field   base (plan) + sums[index] (message)      a vector of both, added
  *   content            chunks of up to 64 bytes of a stretch, judged by two masks of the plan
  *   numbers            eight fields gathered by one shuffle, digits to numbers eight at once
- *   layouts            sizes that fit, told by a set; chip data, by the tags and lengths seen before
+ *   layouts            sizes that fit, told by a set; chip data walked, tag by tag
  *
- * Rules. A plan only ever says yes. Whatever it does not like, or does not know, goes to the table
- * loop (parse.c), whose word is the truth: so a plan needs no faults, and can be wrong in one way
- * alone, which is to say yes too often; tests/native/plan_test.c looks for that. A plan holds no
+ * And a cast of a plan, which is for one layout: what every byte of such a message is judged by, and
+ * what is written of it. Most messages repeat one that came before but for their values. Where head,
+ * prefixes, tags and lengths are the same, the steps take the same, every byte means what it meant
+ * there, every field lies where it lay, and nothing is walked:
+ *
+ *   body      0200 bitmap 3..22 16 pan 37 track 41.42 0139 9F26 08 ac 9F27 01 cid 64
+ *   seen      ==== ======       ==     ==             ==== ==== ==    ==== ==          as it was
+ *   nibbles               ffff     fff                                                 digits
+ *   allowed                                     ccccc                                  of a class
+ *
+ * Rules. Plan and cast only ever say yes. Whatever they do not like, or do not know, goes to the table
+ * loop (parse.c), whose word is the truth: so they need no faults, and can be wrong in one way
+ * alone, which is to say yes too often; tests/native/plan_test.c looks for that. They hold no
  * value of any message, but tags and lengths of chip data.
  */
 #ifndef POS_MESSAGE_PLAN_H
@@ -31,10 +41,11 @@
 #define POS_PLAN_LINE_MAX 13      /* a message is 808 bytes: 13 lines of 64 */
 #define POS_PLAN_ROW_MAX 5        /* a row of places, 129 × 16 bits: 5 vectors */
 #define POS_PLAN_HEAD_WORDS 5     /* MTI and bitmaps: 36 bytes at most */
+#define POS_PLAN_HEAD_MIN 10      /* in BCD, with one bitmap */
 #define POS_PLAN_TEXT_COUNT 4     /* TID, MID, RRN, response */
-#define POS_SKELETON_SIZE_MAX 256 /* chip data of a request: 100 to 200 bytes; above it, walked */
-#define POS_SKELETON_SETS 64
-#define POS_SKELETON_WAYS 2
+#define POS_CAST_BLOCK_MAX 8      /* blocks of 64 bytes: a sale has five; larger messages have no cast */
+#define POS_CAST_WAYS 2           /* layouts of one head and one size */
+#define POS_CAST_ROW (POS_FIELD_MAX + 1)
 
 /* How a value's content is judged. */
 typedef enum plan_judge {
@@ -85,10 +96,10 @@ typedef struct plan_bounds {
 /* Thirty-two numbers of 16 bits of what is written: base + sums of `index`. */
 typedef struct plan_line {
     _Alignas(64) uint16_t base[32];
-    uint16_t index[32]; /* as plan_index says */
+    uint16_t index[32]; /* a number of the sums */
 } plan_line;
 
-/* The sums of a message as 16-bit numbers in two vectors: of step k the word 4 × k. */
+/* The sums of a message as 16-bit numbers in two vectors: of step k the number 4 × k, and on. */
 enum {
     PLAN_TAKEN = 0, /* bytes that steps 0 to k took */
     PLAN_SIZE = 1,
@@ -151,21 +162,43 @@ typedef struct pos_plan {
     plan_line offsets[POS_PLAN_ROW_MAX]; /* rows of places */
     plan_line sizes[POS_PLAN_ROW_MAX];
     uint64_t places[POS_FIELD_MAX]; /* offset, size << 16, units << 32: without vectors */
-    uint8_t place_sum[POS_FIELD_MAX];
+    uint8_t place_after[POS_FIELD_MAX]; /* steps before it */
+    uint8_t place_step[POS_FIELD_MAX];  /* its own; POS_PLAN_STEP_MAX, which took nothing: none */
     uint8_t place_field[POS_FIELD_MAX];
     plan_bounds bounds[POS_PLAN_CHUNK_MAX]; /* of the chunks; AVX2 */
 } pos_plan;
 
-/* Chip data as it was seen: which bytes are tags and lengths, and what they are. The same bytes in
- * the same places mean the same elements, whatever the values. */
-typedef struct plan_skeleton {
-    _Alignas(64) uint8_t bytes[POS_SKELETON_SIZE_MAX];
-    uint8_t mask[POS_SKELETON_SIZE_MAX]; /* ff: tag or length */
-    uint32_t size;                       /* 0: none yet */
-} plan_skeleton;
+/* What the steps of a message took. Of step k the word 4 × k and those after it, as PLAN_TAKEN and its
+ * fellows say: two vectors. */
+typedef struct plan_sums {
+    _Alignas(64) uint64_t steps[POS_PLAN_STEP_MAX + 1];
+    uint32_t taken[POS_PLAN_STEP_MAX + 1]; /* bytes that the steps before took */
+} plan_sums;
 
+/* What sixty-four bytes are judged by. */
+typedef struct plan_block {
+    _Alignas(64) uint8_t seen[64];
+    uint8_t kept[64];    /* ff: must be as seen, which elsewhere is 0 */
+    uint8_t nibbles[64]; /* as in a chunk */
+    uint8_t allowed[64];
+} plan_block;
+
+typedef struct plan_cast {
+    plan_block blocks[POS_CAST_BLOCK_MAX];
+    uint64_t texts[POS_CAST_BLOCK_MAX]; /* bytes of each block that are judged as characters */
+    plan_sums sums;
+    _Alignas(64) uint16_t offsets[POS_CAST_ROW]; /* rows of places, as they are written */
+    _Alignas(64) uint16_t sizes[POS_CAST_ROW];
+    _Alignas(64) pos_message message; /* as it is written, but for its body */
+    uint32_t message_size;            /* of it, up to the last field that is there */
+} plan_cast;
+
+/* Where casts are looked for: by size and first bytes. */
 typedef struct plan_ways {
-    plan_skeleton ways[POS_SKELETON_WAYS];
+    uint32_t shapes[POS_CAST_WAYS]; /* of the plan; 0: none yet. Another plan there now: void */
+    uint16_t sizes[POS_CAST_WAYS];
+    uint8_t plans[POS_CAST_WAYS];
+    bool was_used[POS_CAST_WAYS]; /* since a new cast last looked for a way */
 } plan_ways;
 
 typedef void plan_wave_run(pos_plan_cache *cache, pos_parse_job *jobs, size_t count);
@@ -192,8 +225,11 @@ struct pos_plan_cache {
     uint32_t misses;      /* good messages that no plan fitted, while all places were taken */
     uint32_t shape_last;
     uint32_t last;        /* the plan that read the last message */
+    uint32_t cast_misses; /* messages that a plan read, while both their ways were taken */
+    uint32_t set_count;   /* a power of two */
     pos_plan *plans;
-    plan_ways *skeletons;
+    plan_ways *ways;      /* a set each */
+    plan_cast *casts;     /* of set s from POS_CAST_WAYS × s */
     uint8_t buckets[POS_PLAN_BUCKETS]; /* plan from 1, by head; ends at 0 */
 };
 
@@ -259,6 +295,15 @@ static inline const pos_plan *plan_find(pos_plan_cache *cache, const uint8_t *bo
     return NULL;
 }
 
+/* ---- casts ------------------------------------------------------------------------------------------- */
+/* The set of a body, of ten bytes at least. */
+static inline uint32_t plan_set(const pos_plan_cache *cache, const uint8_t *body, uint32_t size)
+{
+    uint64_t mixed = (pos_load_u64_le(body) ^ size) * 0x9e3779b97f4a7c15U;
+    mixed = (mixed ^ (mixed >> 29) ^ pos_load_u64_le(body + 2)) * 0x9e3779b97f4a7c15U;
+    return (uint32_t)(mixed >> 40) & (cache->set_count - 1);
+}
+
 /* ---- steps ------------------------------------------------------------------------------------------- */
 /* The digits of two bytes as a number; false where a nibble is above 9. */
 static inline bool plan_bcd_number(uint8_t high, uint8_t low, uint32_t *number_out)
@@ -309,14 +354,19 @@ static inline bool plan_step_take(const plan_step *step, const uint8_t *body, ui
 void pos_plan_slow(pos_plan_cache *cache, pos_parse_job *job);
 /* Layouts that are walked, of a message that is written. */
 bool pos_plan_walks_hold(const pos_spec *spec, const pos_plan *plan, const pos_message *message);
-/* Whether the elements of a chip field of more bytes, or other tags, than seen before follow one
- * another to its end; they are remembered. */
-bool pos_plan_chip_holds(pos_plan_cache *cache, const uint8_t *data, uint32_t size);
+/* Whether the elements of a chip field follow one another to its end. */
+bool pos_plan_chip_holds(const uint8_t *data, uint32_t size);
+/* A message that the plan read may leave a cast. */
+void pos_plan_cast_learn(pos_plan_cache *cache, const pos_plan *plan, const uint8_t *body,
+                         uint32_t size, const plan_sums *sums);
 /* Numbers that the shuffle does not give: lanes of plan->number_slow, and all where there is none. */
 void pos_plan_numbers_slow(const pos_plan *plan, uint8_t lanes, const uint8_t *body,
                            const uint32_t *taken, pos_numbers *numbers_out);
 /* A plan for the shape of a good message; false where there can be none: plan_make.c. */
 bool pos_plan_make(const pos_spec *spec, const pos_message *message, pos_plan *plan);
+/* A cast of a message that the plan read, of POS_CAST_BLOCK_MAX blocks at most: plan_cast.c. */
+void pos_plan_cast_make(const pos_plan *plan, const uint8_t *body, uint32_t size,
+                        const plan_sums *sums, plan_cast *cast);
 /* One row without its plan: many.c. */
 void pos_plan_row_slow(pos_plan_cache *cache, plan_rows *rows, size_t row);
 

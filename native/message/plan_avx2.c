@@ -1,5 +1,5 @@
 /*
- * Plans by vectors of 32 bytes: content and chip data; places and numbers as in C11 (plan_words.h).
+ * Plans by vectors of 32 bytes: content and casts; places and numbers as in C11 (plan_words.h).
  *
  *   digits       what is above 9 in a low nibble, or above 99 in a byte, is left by a subtraction
  *   characters   between two bounds, where those of its class mostly are; or else the class of a byte:
@@ -12,11 +12,6 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-
-typedef struct plan_sums {
-    uint32_t taken[POS_PLAN_STEP_MAX + 1]; /* bytes that the steps before took */
-    uint64_t words[2 * POS_PLAN_STEP_MAX + 1];
-} plan_sums;
 
 /* Thirty-two bytes from `at`, `count` of them wanted. */
 static inline __m256i bytes_load(const uint8_t *at, uint32_t count, const uint8_t *end)
@@ -139,17 +134,20 @@ static inline bool text_holds(const plan_step *step, const uint8_t *at, uint32_t
     return is_zero(bad);
 }
 
-static inline bool skeleton_is(const plan_skeleton *kept, const uint8_t *data, uint32_t size,
-                               const uint8_t *end)
+static inline bool cast_holds(const plan_cast *cast, const uint8_t *body, uint32_t size)
 {
-    if (kept->size != size) return false;
-    __m256i differs = _mm256_setzero_si256();
     for (uint32_t at = 0; at < size; at += 32) {
-        const __m256i bytes = bytes_load(data + at, size - at, end);
-        const __m256i seen = _mm256_and_si256(bytes, own_load(kept->mask + at));
-        differs = _mm256_or_si256(differs, _mm256_xor_si256(seen, own_load(kept->bytes + at)));
+        const plan_block *block = &cast->blocks[at / 64];
+        const uint32_t in = at % 64;
+        const __m256i bytes = bytes_load(body + at, size - at, body + size);
+        const __m256i kept = _mm256_and_si256(bytes, own_load(block->kept + in));
+        const __m256i digits = _mm256_and_si256(bytes, own_load(block->nibbles + in));
+        const __m256i other = _mm256_xor_si256(kept, own_load(block->seen + in));
+        if (!is_zero(_mm256_or_si256(other, pairs_bad(digits)))) return false;
+        if ((uint32_t)(cast->texts[at / 64] >> in) == 0) continue;
+        if (!is_zero(text_bad(bytes, own_load(block->allowed + in)))) return false;
     }
-    return is_zero(differs);
+    return true;
 }
 
 #include "message/plan_words.h"

@@ -15,11 +15,6 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-typedef struct plan_sums {
-    uint32_t taken[POS_PLAN_STEP_MAX + 1];
-    __m512i words[2]; /* as PLAN_TAKEN, ... say */
-} plan_sums;
-
 /* The classes of the first 128 bytes; those above are HIGH, but FF. */
 typedef struct class_tables {
     __m512i low;
@@ -40,12 +35,17 @@ static inline __mmask64 bytes_mask(uint32_t count)
 }
 
 /* ---- content ------------------------------------------------------------------------------------------- */
-/* Bytes that hold a nibble above 9. */
-static inline __mmask64 pairs_bad(__m512i bytes)
+static inline bool is_zero(__m512i bytes)
+{
+    return _mm512_test_epi64_mask(bytes, bytes) == 0;
+}
+
+/* Not zero where a nibble is above 9. */
+static inline __m512i pairs_bad(__m512i bytes)
 {
     const __m512i low = _mm512_and_si512(bytes, _mm512_set1_epi8(0x0f));
-    return _mm512_cmpgt_epu8_mask(low, _mm512_set1_epi8(9))
-           | _mm512_cmpgt_epu8_mask(bytes, _mm512_set1_epi8((char)0x99));
+    return _mm512_or_si512(_mm512_subs_epu8(low, _mm512_set1_epi8(9)),
+                           _mm512_subs_epu8(bytes, _mm512_set1_epi8((char)0x99)));
 }
 
 /* Bytes of none of the classes allowed for them. */
@@ -58,127 +58,81 @@ static inline __mmask64 text_bad(__m512i bytes, __m512i allowed, const class_tab
     return _mm512_testn_epi8_mask(classes, allowed) | is_last;
 }
 
-static inline __mmask64 chunk_bad(const plan_chunk *chunk, const uint8_t *at,
-                                  const class_tables *tables)
+static inline bool chunk_holds(const plan_chunk *chunk, const plan_bounds *bounds, const uint8_t *at,
+                               const uint8_t *end)
 {
+    (void)bounds;
+    assert(chunk->size <= end - at);
     const __m512i bytes = _mm512_maskz_loadu_epi8(chunk->here, at);
     const __m512i digits = _mm512_and_si512(bytes, _mm512_load_si512(chunk->nibbles));
-    if (chunk->text == 0) return pairs_bad(digits);
+    const __mmask64 bad = _mm512_test_epi8_mask(pairs_bad(digits), pairs_bad(digits));
+    if (chunk->text == 0) return bad == 0;
+    const class_tables tables = classes_load();
     const __m512i allowed = _mm512_load_si512(chunk->allowed);
-    return pairs_bad(digits) | (text_bad(bytes, allowed, tables) & chunk->text);
+    return (bad | (text_bad(bytes, allowed, &tables) & chunk->text)) == 0;
 }
 
-static inline __mmask64 value_bad(const plan_step *step, const uint8_t *at, uint32_t units,
-                                  uint32_t size, const class_tables *tables)
+/* Digits two a byte; an odd count has a filler nibble, in its first byte or in its last. */
+static inline bool pairs_hold(const plan_step *step, const uint8_t *at, uint32_t units, uint32_t size,
+                              const uint8_t *end)
 {
-    __mmask64 bad = 0;
-    const __m512i allowed = _mm512_set1_epi8((char)step->allowed);
+    assert(size <= end - at);
+    __m512i bad = _mm512_setzero_si512();
     const uint8_t filler = step->is_right ? 0x0f : 0xf0;
     for (uint32_t done = 0; done < size; done += 64) {
         const uint32_t left = size - done;
-        const __mmask64 here = bytes_mask(left);
-        __m512i bytes = _mm512_maskz_loadu_epi8(here, at + done);
-        if (step->judge == PLAN_TEXT) {
-            bad |= text_bad(bytes, allowed, tables) & here;
-            continue;
-        }
-        /* An odd count has a filler nibble in its first byte or in its last. */
         const bool is_first = step->is_right && done == 0;
         const bool is_last = !step->is_right && left <= 64;
         const __mmask64 edge = is_first ? 1 : is_last ? (__mmask64)1 << (left - 1) : 0;
         const __mmask64 odd = units % 2 == 1 ? edge : 0;
+        const __m512i bytes = _mm512_maskz_loadu_epi8(bytes_mask(left), at + done);
         const __m512i filled = _mm512_and_si512(bytes, _mm512_set1_epi8((char)filler));
-        bytes = _mm512_mask_mov_epi8(bytes, odd, filled);
-        bad |= pairs_bad(bytes);
+        bad = _mm512_or_si512(bad, pairs_bad(_mm512_mask_mov_epi8(bytes, odd, filled)));
     }
-    return bad;
+    return is_zero(bad);
 }
 
-/* ---- layouts ------------------------------------------------------------------------------------------- */
-static inline bool skeleton_is(const plan_skeleton *kept, const uint8_t *data, uint32_t size)
+static inline bool text_holds(const plan_step *step, const uint8_t *at, uint32_t size,
+                              const uint8_t *end)
 {
-    if (kept->size != size) return false;
-    __m512i differs = _mm512_setzero_si512();
-    for (uint32_t at = 0; at < size; at += 64) {
-        const __m512i bytes = _mm512_maskz_loadu_epi8(bytes_mask(size - at), data + at);
-        const __m512i seen = _mm512_load_si512(kept->bytes + at);
-        const __m512i mask = _mm512_load_si512(kept->mask + at);
-        const __m512i other = _mm512_ternarylogic_epi64(bytes, mask, seen, 0x6a); /* b & m ^ s */
-        differs = _mm512_or_si512(differs, other);
+    assert(size <= end - at);
+    const class_tables tables = classes_load();
+    const __m512i allowed = _mm512_set1_epi8((char)step->allowed);
+    __mmask64 bad = 0;
+    for (uint32_t done = 0; done < size; done += 64) {
+        const __mmask64 here = bytes_mask(size - done);
+        const __m512i bytes = _mm512_maskz_loadu_epi8(here, at + done);
+        bad |= text_bad(bytes, allowed, &tables) & here;
     }
-    return _mm512_test_epi64_mask(differs, differs) == 0;
+    return bad == 0;
 }
 
-static inline bool chip_holds(pos_plan_cache *cache, const uint8_t *data, uint32_t size)
+static inline bool cast_holds(const plan_cast *cast, const uint8_t *body, uint32_t size)
 {
-    const plan_ways *set = &cache->skeletons[size % POS_SKELETON_SETS];
-    for (uint32_t way = 0; way < POS_SKELETON_WAYS; way++) {
-        if (skeleton_is(&set->ways[way], data, size)) return true;
+    const class_tables tables = classes_load();
+    const plan_block *block = cast->blocks;
+    for (uint32_t at = 0; at < size; at += 64, block++) {
+        const __m512i bytes = _mm512_maskz_loadu_epi8(bytes_mask(size - at), body + at);
+        const __m512i kept = _mm512_load_si512(block->kept);
+        const __m512i seen = _mm512_load_si512(block->seen);
+        const __m512i other = _mm512_ternarylogic_epi64(bytes, kept, seen, 0x6a); /* b & k ^ s */
+        const __m512i digits = _mm512_and_si512(bytes, _mm512_load_si512(block->nibbles));
+        if (!is_zero(_mm512_or_si512(other, pairs_bad(digits)))) return false;
+        const __mmask64 text = cast->texts[at / 64];
+        if (text == 0) continue;
+        const __m512i allowed = _mm512_load_si512(block->allowed);
+        if ((text_bad(bytes, allowed, &tables) & text) != 0) return false;
     }
-    return pos_plan_chip_holds(cache, data, size);
+    return true;
 }
 
 /* ---- a message ------------------------------------------------------------------------------------------- */
-typedef struct step_values {
-    uint16_t units[POS_PLAN_STEP_MAX];
-    uint16_t sizes[POS_PLAN_STEP_MAX];
-} step_values;
-
-static inline bool steps_take(const pos_plan *plan, const uint8_t *body, uint32_t size,
-                              plan_sums *sums, step_values *values)
-{
-    uint32_t taken = 0;
-    sums->taken[0] = 0;
-    __m512i first = _mm512_setzero_si512();
-    __m512i second = _mm512_setzero_si512();
-    for (uint32_t index = 0; index < plan->step_count; index++) {
-        uint32_t units;
-        uint32_t bytes;
-        if (!plan_step_take(&plan->steps[index], body, size, taken, &units, &bytes)) return false;
-        taken += bytes;
-        const uint64_t word = (taken & 0xffff) | (uint64_t)bytes << 16 | (uint64_t)units << 32;
-        const uint32_t lane = 1U << index;
-        first = _mm512_mask_set1_epi64(first, (__mmask8)lane, (long long)word);
-        if (index >= 8) {
-            second = _mm512_mask_set1_epi64(second, (__mmask8)(lane >> 8), (long long)word);
-        }
-        sums->taken[index + 1] = taken;
-        values->units[index] = (uint16_t)units;
-        values->sizes[index] = (uint16_t)bytes;
-    }
-    sums->words[0] = first;
-    sums->words[1] = second;
-    return plan->size + taken == size;
-}
-
-static inline bool sums_read(pos_plan_cache *cache, const pos_plan *plan, const uint8_t *body,
-                             uint32_t size, plan_sums *sums)
-{
-    step_values values;
-    if (!steps_take(plan, body, size, sums, &values)) return false;
-    const class_tables tables = classes_load();
-    __mmask64 bad = 0;
-    for (uint32_t index = 0; index < plan->chunk_count; index++) {
-        const plan_chunk *chunk = &plan->chunks[index];
-        bad |= chunk_bad(chunk, body + chunk->base + sums->taken[chunk->after], &tables);
-    }
-    bool fits = true;
-    for (uint32_t index = 0; index < plan->step_count; index++) {
-        const plan_step *step = &plan->steps[index];
-        const uint8_t *at = body + step->base + step->prefix_size + sums->taken[index];
-        const uint32_t units = values.units[index];
-        const uint32_t bytes = values.sizes[index];
-        if (step->judge != PLAN_FREE) bad |= value_bad(step, at, units, bytes, &tables);
-        if (step->layout == POS_JUDGE_SIZES) fits &= ((step->sizes >> units) & 1U) != 0;
-        if (step->layout == POS_JUDGE_BER) fits &= chip_holds(cache, at, bytes);
-    }
-    return fits && bad == 0;
-}
-
 static inline __m512i line_sum(const plan_line *line, const plan_sums *sums)
 {
     const __m512i index = _mm512_load_si512(line->index);
-    const __m512i sum = _mm512_permutex2var_epi16(sums->words[0], index, sums->words[1]);
+    const __m512i first = _mm512_load_si512(sums->steps);
+    const __m512i second = _mm512_load_si512(sums->steps + 8);
+    const __m512i sum = _mm512_permutex2var_epi16(first, index, second);
     return _mm512_add_epi16(sum, _mm512_load_si512(line->base));
 }
 

@@ -69,7 +69,8 @@ static void place_put(maker *make, unsigned field, uint32_t size, uint32_t units
     plan->sizes[field / 32].index[field % 32] = size_index;
     const uint32_t count = plan->place_count++;
     plan->places[count] = make->at | (uint64_t)size << 16 | (uint64_t)units << 32;
-    plan->place_sum[count] = (uint8_t)(step == 0 ? 2 * after : 2 * after + 1);
+    plan->place_after[count] = (uint8_t)after;
+    plan->place_step[count] = (uint8_t)(step == 0 ? POS_PLAN_STEP_MAX : step - 1);
     plan->place_field[count] = (uint8_t)field;
 }
 
@@ -295,7 +296,7 @@ static bool number_plan(const maker *make, pos_role role, plan_number *number)
     const uint32_t odd = is_bcd ? form->size_max % 2U : 0;
     *number = (plan_number){
         .base = (uint16_t)make->plan->places[index],
-        .after = make->plan->place_sum[index] / 2,
+        .after = make->plan->place_after[index],
         .size = (uint8_t)pos_units_size(form->content, form->encoding, form->size_max),
         .is_ascii = !is_bcd,
         .shift = odd == 1 && !form->is_right ? 4 : 0,
@@ -348,7 +349,7 @@ static bool text_plan(const maker *make, pos_role role, uint8_t size_max, plan_t
     if (form->size_max > 64) return false; /* many.c looks no further */
     const uint32_t index = place_of(make->plan, place.field);
     text->base = (uint16_t)make->plan->places[index];
-    text->after = make->plan->place_sum[index] / 2;
+    text->after = make->plan->place_after[index];
     text->size = (uint8_t)(form->size_max < size_max ? form->size_max : size_max);
     return true;
 }
@@ -372,7 +373,7 @@ static void facts_plan(maker *make)
 /* ---- all of it -------------------------------------------------------------------------------------------- */
 static void head_put(pos_plan *plan, const uint8_t *body, uint32_t head_size)
 {
-    assert(head_size >= 10 && head_size <= 8 * POS_PLAN_HEAD_WORDS);
+    assert(head_size >= POS_PLAN_HEAD_MIN && head_size <= 8 * POS_PLAN_HEAD_WORDS);
     plan->head_size = (uint8_t)head_size;
     for (uint32_t at = 0; at + 8 < head_size; at += 8) plan->head[at / 8] = pos_load_u64_le(body + at);
     plan->head[(head_size - 1) / 8] = pos_load_u64_le(body + head_size - 8);

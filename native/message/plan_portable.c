@@ -1,15 +1,18 @@
 /*
  * Plans in C11: eight bytes at a time.
- *
- * A field's place is one word, offset · size · units, to which its sum is added; stored whole, it
- * runs two bytes into the next field, which is written after it.
  */
 #include "message/plan.h"
 
-typedef struct plan_sums {
-    uint32_t taken[POS_PLAN_STEP_MAX + 1]; /* bytes that the steps before took */
-    uint64_t words[2 * POS_PLAN_STEP_MAX + 1];
-} plan_sums;
+/* Whether each byte that `text` has a bit of is of a class allowed for it. */
+static inline bool text_is_of(uint64_t text, const uint8_t *at, const uint8_t *allowed)
+{
+    bool holds = true;
+    for (; text != 0; text &= text - 1) {
+        const unsigned byte = (unsigned)__builtin_ctzll(text);
+        holds &= (pos_character_classes[at[byte]] & allowed[byte]) != 0;
+    }
+    return holds;
+}
 
 static inline bool chunk_holds(const plan_chunk *chunk, const plan_bounds *bounds, const uint8_t *at,
                                const uint8_t *end)
@@ -22,12 +25,7 @@ static inline bool chunk_holds(const plan_chunk *chunk, const plan_bounds *bound
         const uint64_t word = pos_bytes_word(at + index, left);
         bad |= pos_pairs_bad(word & pos_load_u64_le(chunk->nibbles + index));
     }
-    bool holds = bad == 0;
-    for (uint64_t text = chunk->text; text != 0; text &= text - 1) {
-        const unsigned byte = (unsigned)__builtin_ctzll(text);
-        holds &= (pos_character_classes[at[byte]] & chunk->allowed[byte]) != 0;
-    }
-    return holds;
+    return bad == 0 && text_is_of(chunk->text, at, chunk->allowed);
 }
 
 static inline bool pairs_hold(const plan_step *step, const uint8_t *at, uint32_t units, uint32_t size,
@@ -45,19 +43,29 @@ static inline bool text_holds(const plan_step *step, const uint8_t *at, uint32_t
     return pos_characters_hold(at, size, step->allowed);
 }
 
-static inline bool skeleton_is(const plan_skeleton *kept, const uint8_t *data, uint32_t size,
-                               const uint8_t *end)
+static inline uint64_t word_bad(const plan_block *block, uint32_t in, uint64_t word)
 {
-    assert(size <= end - data);
-    if (kept->size != size) return false;
-    uint64_t differs = 0;
-    uint32_t at = 0;
-    for (; at + 8 <= size; at += 8) {
-        const uint64_t word = pos_load_u64_le(data + at) & pos_load_u64_le(kept->mask + at);
-        differs |= word ^ pos_load_u64_le(kept->bytes + at);
+    const uint64_t kept = word & pos_load_u64_le(block->kept + in);
+    const uint64_t digits = word & pos_load_u64_le(block->nibbles + in);
+    return (kept ^ pos_load_u64_le(block->seen + in)) | pos_pairs_bad(digits);
+}
+
+static inline bool block_holds(const plan_block *block, uint64_t text, const uint8_t *at, uint32_t size)
+{
+    uint64_t bad = 0;
+    uint32_t in = 0;
+    for (; in + 8 <= size; in += 8) bad |= word_bad(block, in, pos_load_u64_le(at + in));
+    if (in < size) bad |= word_bad(block, in, pos_bytes_word(at + in, size - in));
+    return bad == 0 && text_is_of(text, at, block->allowed);
+}
+
+static inline bool cast_holds(const plan_cast *cast, const uint8_t *body, uint32_t size)
+{
+    for (uint32_t at = 0; at < size; at += 64) {
+        const uint32_t here = size - at < 64 ? size - at : 64;
+        if (!block_holds(&cast->blocks[at / 64], cast->texts[at / 64], body + at, here)) return false;
     }
-    for (; at < size; at++) differs |= (uint64_t)((data[at] & kept->mask[at]) ^ kept->bytes[at]);
-    return differs == 0;
+    return true;
 }
 
 #include "message/plan_words.h"

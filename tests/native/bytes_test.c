@@ -149,8 +149,26 @@ static void test_a_short_copy_copies_its_bytes_and_no_other(void)
     }
 }
 
+static void test_a_copy_by_lines_copies_its_bytes_and_no_other(void)
+{
+    for (size_t size = 64; size <= 400; size++) {
+        uint8_t *from = malloc(size); /* no room behind: the sanitizer watches */
+        uint8_t *to = malloc(size);
+        CHECK(from != NULL && to != NULL);
+        for (size_t index = 0; index < size; index++) {
+            from[index] = (uint8_t)(index % 251 + 1);
+            to[index] = 0;
+        }
+        pos_copy_lines(to, from, size);
+        CHECK(memcmp(to, from, size) == 0);
+        free(from);
+        free(to);
+    }
+}
+
 int main(void)
 {
+    test_a_copy_by_lines_copies_its_bytes_and_no_other();
     test_a_short_copy_copies_its_bytes_and_no_other();
     test_crc32c_gives_the_published_values();
     test_crc32c_is_the_bitwise_sum_at_every_size_and_split();

@@ -107,6 +107,7 @@ static pos_status check_body(bench *from, const uint8_t *body, size_t size)
             .body = body, .size = (uint32_t)size, .message = from->message, .fault = &our_fault,
             .numbers = &our_numbers,
         };
+        memset(from->message, 0xee, sizeof *from->message); /* nothing is right from before */
         pos_message_parse_wave(from->caches[path], &job, 1);
         CHECK(job.status == status);
         check_same(from->message, &table);
@@ -254,7 +255,7 @@ static size_t chip_message(const pos_spec *spec, const uint8_t *chip, size_t chi
     return size;
 }
 
-/* Elements of other sizes under one size of the field: each skeleton learnt, none taken for another. */
+/* Elements of other sizes under one size of the field: each cast kept, none taken for another. */
 static void test_chip_data_is_judged_by_what_it_is_not_by_what_was_seen(void)
 {
     bench from = bench_open("unionpay-terminal", 64);
@@ -281,7 +282,7 @@ static void test_chip_data_is_judged_by_what_it_is_not_by_what_was_seen(void)
             }
         }
     }
-    static uint8_t large[999]; /* larger than a skeleton: 249 elements of no value, of four bytes each */
+    static uint8_t large[999]; /* larger than a cast: 249 elements of no value, of four bytes each */
     for (size_t at = 0; at + 4 <= sizeof large; at += 4) memcpy(large + at, "\xdf\x81\x01\x00", 4);
     for (size_t size = 0; size < 996; size += 4) {
         const size_t body_size = chip_message(from.spec, large, size, body);
@@ -378,6 +379,216 @@ static void test_a_shape_is_one_mti_and_one_bitmap(void)
         if (job.shape == 0) continue;
         CHECK(bitmaps[job.shape] == 0 || bitmaps[job.shape] == message.bitmap[0]);
         bitmaps[job.shape] = message.bitmap[0];
+    }
+    bench_close(&from);
+}
+
+/* ---- casts ---------------------------------------------------------------------------------------------------- */
+#define CHIP_SIZE 60
+
+/* A sale whose values are nobody's: digits without runs, bytes of any kind. */
+typedef struct sale {
+    uint8_t body[1024];
+    size_t size;
+    uint8_t pin_block[8];
+    uint8_t chip[CHIP_SIZE];
+    char amount[13];
+} sale;
+
+/* Elements of one byte of tag and one of length, of random sizes or of four sizes that are always the same. */
+static void chip_fill(uint8_t chip[CHIP_SIZE], bool is_same, uint64_t *state)
+{
+    static const uint8_t SIZES[] = {10, 20, 15, 7};
+    size_t at = 0;
+    for (unsigned each = 0; at < CHIP_SIZE; each++) {
+        const size_t most = CHIP_SIZE - at - 2;
+        size_t size = is_same ? SIZES[each] : paper_next(state) % 9;
+        if (size + 2 > most) size = most; /* no room is left for another tag and length */
+        chip[at++] = is_same ? (uint8_t)(0x81 + each) : (uint8_t)(0x81 + paper_next(state) % 14);
+        chip[at++] = (uint8_t)size;
+        for (size_t end = at + size; at < end; at++) chip[at] = (uint8_t)(1 + paper_next(state) % 254);
+    }
+}
+
+static void sale_make(const pos_spec *spec, const char *pan, bool is_same, uint64_t *state, sale *made)
+{
+    static const char TRACK[] = "D3119221123581321345589"; /* as if behind the account number */
+    char track[64];
+    snprintf(track, sizeof track, "%.14s%s", pan, TRACK);
+    snprintf(made->amount, sizeof made->amount, "%012llu",
+             (unsigned long long)(123456789012 + paper_next(state) % 800000000000));
+    for (unsigned at = 0; at < 8; at++) made->pin_block[at] = (uint8_t)paper_next(state);
+    chip_fill(made->chip, is_same, state);
+    const pos_value values[] = {
+        {2, (const uint8_t *)pan, (uint32_t)strlen(pan)},
+        {3, (const uint8_t *)"000000", 6},
+        {4, (const uint8_t *)made->amount, 12},
+        {11, (const uint8_t *)made->amount + 6, 6},
+        {35, (const uint8_t *)track, (uint32_t)strlen(track)},
+        {41, (const uint8_t *)"09101515", 8},
+        {42, (const uint8_t *)"308350193990080", 15},
+        {52, made->pin_block, 8},
+        {55, made->chip, CHIP_SIZE},
+        {60, (const uint8_t *)"2200000100050", 13},
+    };
+    pos_fault fault;
+    const size_t count = sizeof values / sizeof values[0];
+    CHECK(pos_message_build(spec, 0x0200, values, count, made->body, sizeof made->body, &made->size,
+                            &fault) == POS_OK);
+}
+
+/* Whether every path read one message by a cast since the last call, or none did. */
+static bool are_uses_one(bench *from)
+{
+    unsigned uses = 0;
+    for (unsigned path = 0; path < from->path_count; path++) {
+        pos_plan_cache *cache = from->caches[path];
+        for (uint32_t set = 0; set < cache->set_count; set++) {
+            for (unsigned way = 0; way < POS_CAST_WAYS; way++) {
+                uses += cache->ways[set].was_used[way];
+                cache->ways[set].was_used[way] = false;
+            }
+        }
+    }
+    CHECK(uses == 0 || uses == from->path_count);
+    return uses > 0;
+}
+
+static void test_a_message_laid_out_as_one_before_is_read_by_its_cast(void)
+{
+    static const char ODD[] = "6212345678901234567";
+    bench from = bench_open("unionpay-terminal", 16);
+    uint64_t state = 1;
+    sale made;
+    sale_make(from.spec, ODD, true, &state, &made);
+    CHECK(check_copy(&from, made.body, made.size) == POS_OK); /* leaves a plan */
+    CHECK(check_copy(&from, made.body, made.size) == POS_OK); /* leaves a cast */
+    CHECK(!are_uses_one(&from));
+    sale_make(from.spec, ODD, true, &state, &made);
+    CHECK(check_copy(&from, made.body, made.size) == POS_OK && are_uses_one(&from));
+    /* A nibble that fills may be any. */
+    uint8_t *filler = memmem(made.body, made.size, "\x34\x56\x70", 3);
+    CHECK(filler != NULL);
+    filler[2] |= 0x0f;
+    CHECK(check_copy(&from, made.body, made.size) == POS_OK && are_uses_one(&from));
+    sale other;
+    sale_make(from.spec, ODD, false, &state, &other); /* as long, other elements */
+    CHECK(other.size == made.size);
+    CHECK(check_copy(&from, other.body, other.size) == POS_OK && !are_uses_one(&from));
+    sale_make(from.spec, "6225000000000014", true, &state, &other);
+    CHECK(other.size != made.size);
+    CHECK(check_copy(&from, other.body, other.size) == POS_OK && !are_uses_one(&from));
+    CHECK(check_copy(&from, made.body, made.size) == POS_OK && are_uses_one(&from));
+    bench_close(&from);
+}
+
+/* All of one size and one head, so that all want the same two places. */
+static void test_layouts_however_many_do_not_drive_out_those_in_use(void)
+{
+    bench from = bench_open("unionpay-terminal", 16);
+    pos_plan_cache *cache = from.caches[from.path_count - 1];
+    static plan_cast before[POS_CAST_WAYS];
+    uint64_t state = 1;
+    unsigned made = 0;
+    unsigned used = 0;
+    sale strange_one;
+    sale sale_again;
+    for (unsigned round = 0; round < 12000; round++) {
+        sale_make(from.spec, "6225000000000014", false, &state, &strange_one);
+        const uint32_t set = plan_set(cache, strange_one.body, (uint32_t)strange_one.size);
+        const plan_cast *casts = &cache->casts[POS_CAST_WAYS * set];
+        memcpy(before, casts, sizeof before);
+        (void)is_planned(cache, strange_one.body, strange_one.size);
+        if (memcmp(before, casts, sizeof before) != 0) made++;
+        if (round < 2000) continue; /* the flood comes first */
+        sale_make(from.spec, "6225000000000014", true, &state, &sale_again);
+        CHECK(sale_again.size == strange_one.size);
+        const uint32_t misses = cache->cast_misses;
+        CHECK(is_planned(cache, sale_again.body, sale_again.size));
+        used += cache->cast_misses == misses;
+    }
+    CHECK(used > 9900);
+    CHECK(made > 100 && made < POS_CAST_WAYS + 12000 / 64 + 4);
+    bench_close(&from);
+}
+
+static bool is_by_plan(bench *from, const uint8_t *body, size_t size)
+{
+    const uint64_t before = from->planned;
+    CHECK(check_copy(from, body, size) == POS_OK);
+    return from->planned > before;
+}
+
+/* Three shapes, room for two plans. */
+static void test_a_cast_of_a_plan_that_had_to_go_is_void(void)
+{
+    bench from = bench_open("unionpay-terminal", 2);
+    uint8_t bodies[3][2048];
+    size_t sizes[3];
+    for (unsigned each = 0; each < 3; each++) {
+        sizes[each] = strange(from.spec, 0xffff ^ 3U << 2 * each, bodies[each]);
+    }
+    for (unsigned round = 0; round < 8; round++) {
+        const unsigned ours = round % 3;
+        const unsigned second = (round + 1) % 3;
+        const unsigned third = (round + 2) % 3;
+        unsigned turns = 0;
+        for (; !are_uses_one(&from); turns++) (void)is_by_plan(&from, bodies[ours], sizes[ours]);
+        for (bool are_both = false; !are_both; turns++) {
+            are_both = is_by_plan(&from, bodies[second], sizes[second]);
+            are_both &= is_by_plan(&from, bodies[third], sizes[third]);
+        }
+        CHECK(turns < 1000);
+        (void)are_uses_one(&from);
+        /* The casts are where they were; their plan's place is another's. */
+        CHECK(!is_by_plan(&from, bodies[ours], sizes[ours]));
+        CHECK(!are_uses_one(&from));
+    }
+    bench_close(&from);
+}
+
+/* Any four bytes of a value, side by side. */
+static void check_absent(const void *at, size_t size, const uint8_t *value, size_t value_size)
+{
+    for (size_t first = 0; first + 4 <= value_size; first++) {
+        CHECK(memmem(at, size, value + first, 4) == NULL);
+    }
+}
+
+/* Of chip data tags and lengths are kept, values are not. */
+static void check_forgotten(const pos_plan_cache *cache, const plan_cast *cast, const sale *made,
+                            const pos_message *message)
+{
+    static const unsigned SECRETS[] = {2, 4, 35, 52};
+    for (unsigned secret = 0; secret < 4; secret++) {
+        const pos_field *place = &message->fields[SECRETS[secret]];
+        check_absent(cast, sizeof *cast, made->body + place->offset, place->size);
+        check_absent(cache->plans, sizeof(pos_plan), made->body + place->offset, place->size);
+    }
+    for (size_t at = 0; at < CHIP_SIZE; at += 2U + made->chip[at + 1]) {
+        check_absent(cast, sizeof *cast, made->chip + at + 2, made->chip[at + 1]);
+    }
+}
+
+static void test_no_value_of_a_message_stays_in_a_cache(void)
+{
+    bench from = bench_open("unionpay-terminal", 16);
+    uint64_t state = 1;
+    for (unsigned round = 0; round < 400; round++) {
+        sale made;
+        pos_message message;
+        sale_make(from.spec, "6212345678901234567", round % 2 == 0, &state, &made);
+        CHECK(check_copy(&from, made.body, made.size) == POS_OK);
+        CHECK(pos_message_parse_plain(from.spec, made.body, made.size, &message, NULL) == POS_OK);
+        for (unsigned path = 0; path < from.path_count; path++) {
+            const pos_plan_cache *cache = from.caches[path];
+            const uint32_t set = plan_set(cache, made.body, (uint32_t)made.size);
+            for (unsigned way = 0; way < POS_CAST_WAYS; way++) {
+                CHECK(round == 0 || way > 0 || cache->ways[set].shapes[way] != 0);
+                if (cache->ways[set].shapes[way] == 0) continue; /* memory as it was taken */
+                check_forgotten(cache, &cache->casts[POS_CAST_WAYS * set + way], &made, &message);
+            }
+        }
     }
     bench_close(&from);
 }
@@ -513,6 +724,10 @@ int main(void)
     test_strange_shapes_do_not_drive_out_those_in_use();
     test_what_fails_makes_no_plan();
     test_a_shape_is_one_mti_and_one_bitmap();
+    test_a_message_laid_out_as_one_before_is_read_by_its_cast();
+    test_layouts_however_many_do_not_drive_out_those_in_use();
+    test_a_cast_of_a_plan_that_had_to_go_is_void();
+    test_no_value_of_a_message_stays_in_a_cache();
     test_columns_are_the_tables();
     test_many_threads_share_one_spec();
     return 0;
