@@ -4,11 +4,13 @@
 
 The table loop is plain C that takes each field in turn; a plan reads all messages of one MTI and
 one bitmap by what was worked out once. Both read the same bodies, and so does memcpy, which copies
-them and nothing else: the floor. Three working sets:
+them and nothing else: the floor. Four working sets:
 
     hot        256 sales of one shape, 21 fields, a chip's 139 bytes among them: first-level cache
     mixed      4,096 messages of five shapes: second and third level
     cold       the same five shapes, 64 MB of them: memory
+    new        4,096 chip sales, hardly one laid out as another: account numbers, tracks and the
+               chip's elements of random sizes, these in any order. No cast fits, a plan reads
 
 `columns` writes fifteen columns, the places of all fields among them; `message` writes messages and
 eight numbers of each, as the engine takes them, in waves of 512; `single` is pos_message_parse, one
@@ -24,6 +26,7 @@ import random
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from core import LEFT, program
@@ -32,7 +35,7 @@ from record import Answer, compare, figure, save
 from posengine.codec import Spec
 
 ROUNDS = 15
-HOT, MIXED = 256, 4_096
+HOT, MANY = 256, 4_096
 COLD_BYTES = 64 << 20
 AT_LEAST = 2.5
 CHIP = bytes.fromhex(
@@ -43,6 +46,7 @@ CHIP = bytes.fromhex(
     "00000059"
 )
 Fields = dict[int, str | bytes | int]
+Draw = Callable[[random.Random], tuple[str, Fields]]
 
 
 def shapes() -> list[tuple[str, Fields]]:
@@ -65,13 +69,38 @@ def shapes() -> list[tuple[str, Fields]]:
     ]  # fmt: skip
 
 
-def corpus(spec: Spec, path: Path, count: int, kinds: list[tuple[str, Fields]]) -> int:
+def elements() -> list[tuple[bytes, int]]:
+    """The chip's tags, each with the size of its value."""
+    found = []
+    at = 0
+    while at < len(CHIP):
+        size = 2 if CHIP[at] & 0x1F == 0x1F else 1
+        found.append((CHIP[at : at + size], CHIP[at + size]))
+        at += size + 1 + CHIP[at + size]
+    return found
+
+
+def laid_out_anew(chance: random.Random) -> tuple[str, Fields]:
+    """The chip sale, with an account number, a track and a chip of other sizes."""
+    mti, fields = shapes()[0]
+    chip = elements()
+    chance.shuffle(chip)
+    sizes = [max(1, size + chance.randint(-2, 2)) for _, size in chip]
+    pan = "62" + "0" * chance.randrange(10, 17) + "4"
+    return mti, {
+        **fields, 2: pan, 35: pan + "D3012201" + "5" * chance.randrange(0, 8),
+        55: b"".join(tag + bytes([size]) + chance.randbytes(size)
+                     for (tag, _), size in zip(chip, sizes, strict=True)),
+    }  # fmt: skip
+
+
+def corpus(spec: Spec, path: Path, count: int, draw: Draw) -> int:
     """Messages with amounts and STANs of their own, for the program; the bytes of all."""
     chance = random.Random(1)
     size = 0
     with path.open("wb") as file:
         for number in range(count):
-            mti, fields = chance.choice(kinds)
+            mti, fields = draw(chance)
             own: Fields = {4: chance.randrange(10**9), 11: number % 999_999 + 1}
             body = spec.build(mti, {**fields, **own})
             file.write(len(body).to_bytes(4, "little") + body)
@@ -122,21 +151,24 @@ def main() -> None:
     is_small = rounds == 1
     spec = Spec.load("unionpay-terminal")
     tool = program("parse_timing")
-    image, few, many = (LEFT / f"parse.{end}" for end in ("image", "hot", "mixed"))
+    image, few, many, new = (LEFT / f"parse.{end}" for end in ("image", "hot", "mixed", "new"))
     image.write_bytes(spec.image)
     kinds = shapes()
-    hot_bytes = corpus(spec, few, HOT, kinds[:1])
-    mixed_bytes = corpus(spec, many, 256 if is_small else MIXED, kinds)
+    count = 256 if is_small else MANY
+    hot_bytes = corpus(spec, few, HOT, lambda _: kinds[0])
+    mixed_bytes = corpus(spec, many, count, lambda chance: chance.choice(kinds))
+    corpus(spec, new, count, laid_out_anew)
     copies = 2 if is_small else COLD_BYTES // mixed_bytes
     sets = {
         "hot": timed(tool, image, few, 1, rounds), "mixed": timed(tool, image, many, 1, rounds),
         "cold": timed(tool, image, many, copies, max(1, rounds // 2)),
+        "new": timed(tool, image, new, 1, rounds),
     }  # fmt: skip
     best = [way for way in sets["hot"] if way.startswith("message ")][-1].removeprefix("message ")
     answers = [row for kind, ns in sets.items() for row in answers_of(kind, ns, best)]
     medians = {kind: {way: round(statistics.median(each), 1) for way, each in ns.items()}
                for kind, ns in sets.items()}  # fmt: skip
-    for path in (image, few, many):
+    for path in (image, few, many, new):
         path.unlink()
     save("parse", (__doc__ or "").splitlines()[0], answers, best_path=best, ns=medians,
          bytes_a_message={"hot": hot_bytes / HOT})  # fmt: skip
