@@ -75,12 +75,37 @@ class Circuit:
             for bit in range(4)
         )
 
+    def depths(self) -> list[int]:
+        """How many gates lie before each, on its longest way."""
+        found = [0] * 6
+        for gate in self.gates:
+            found.append(1 + max(found[at] for at in self.operands(gate)))
+        return found
+
     def text(self, gate: Gate) -> str:
         """A gate in C."""
-        names = [f"b{at + 1}" if at < 6 else f"g{at - 6}" for at in self.operands(gate)]
+        names = [f"b{at + 1}" if at < 6 else f"g{at - 6}" for at in range(6 + len(self.gates))]
+        operands = self.operands(gate)
         if self.kind == "ternary":
-            return f"TERNARY({', '.join(names)}, 0x{gate[0]:02x})"
-        return f"{BINARY[gate[0]]}({', '.join(names)})"
+            table, order = _latest_first(gate[0], [(self.depths()[at], at) for at in operands])
+            chosen = ", ".join(names[operands[at]] for at in order)
+            return f"TERNARY({chosen}, 0x{table:02x})"
+        return f"{BINARY[gate[0]]}({', '.join(names[at] for at in operands)})"
+
+
+def _latest_first(table: int, times: list[tuple[int, int]]) -> tuple[int, list[int]]:
+    """A ternary gate's table and the order of its operands, where the last to be made comes first.
+
+    The first operand is the register that the instruction overwrites. On Zen 4 a core does two
+    such gates a cycle where that is the one that they wait for, and one where it is another.
+    """
+    order = sorted(range(3), key=lambda at: times[at], reverse=True)
+    turned = 0
+    for which in range(8):
+        bits = [which >> 2 & 1, which >> 1 & 1, which & 1]
+        before = sum(bits[order.index(at)] << (2 - at) for at in range(3))
+        turned |= (table >> before & 1) << which
+    return turned, order
 
 
 def found() -> dict[tuple[str, int], Circuit]:
@@ -127,7 +152,7 @@ def written(kind: str) -> str:
     for box, circuit in enumerate(circuits):
         assert circuit.is_right(box), f"{kind} {box + 1}"
     gates = sum(len(circuit.gates) for circuit in circuits)
-    operations = {"ternary": "TERNARY(a, b, c, table)",
+    operations = {"ternary": "TERNARY(a, b, c, table), which overwrites a: what is made last",
                   "binary": "AND, OR, NOT and ANDNOT(a, b), which is a & ~b"}[kind]
     text = f"""\
 /*
