@@ -25,8 +25,8 @@
  */
 pos_status pos_engine_turn_over(pos_engine *engine, bool *turned_out);
 /*
- * Journal thread: writes the page that was handed over, and then, where nothing was staged
- * meanwhile, syncs so that it need not wait for the next. Fails: JOURNAL_IN_DOUBT.
+ * Journal thread: writes the page that was handed over, and then, where less was staged meanwhile
+ * than waits, syncs so that it need not wait for the next. Fails: JOURNAL_IN_DOUBT.
  */
 pos_status pos_engine_write(pos_engine *engine);
 /* Front thread, after a write: counts it; the replies that became durable are ready now.

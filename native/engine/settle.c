@@ -190,16 +190,10 @@ void settle_reply(pos_engine *engine, pos_slot *slot, settle_work *work)
 static pos_status stage(pos_engine *engine, const pos_terminal_state *ours, pos_entry *entry)
 {
     assert(entry->sequence == engine->sequence + 1);
-    /* The journal thread may sync only while nothing more is coming: told once a page. */
-    if (!engine->is_staging) atomic_store(&engine->has_staged, true);
-    engine->is_staging = true;
     const uint64_t expected = entry->sequence;
     const pos_status status = pos_journal_stage(engine->journal, entry);
-    if (status != POS_OK) {
-        engine->is_staging = pos_journal_staged_count(engine->journal) > 0;
-        if (!engine->is_staging) atomic_store(&engine->has_staged, false);
-        return status;
-    }
+    if (status != POS_OK) return status;
+    tell_staged(engine);
     assert(entry->sequence == expected);
     (void)expected;
     engine->sequence = entry->sequence;

@@ -2,7 +2,7 @@
  * The loop. Front thread and journal thread hand one token to and fro:
  *
  *   front thread                                           journal thread
- *   wait (epoll) ─▶ read ─▶ submit ─▶ turn over ── kick ──▶ write, sync if nothing more is coming
+ *   wait (epoll) ─▶ read ─▶ submit ─▶ turn over ── kick ──▶ write, sync if little more is coming
  *     ▲                                                        │
  *     └── send ◀── replies of what is durable ◀──── event ─────┘
  *
@@ -115,7 +115,8 @@ static void stop_thread(pos_front *front)
  * Gathering. A commit costs the same for one entry as for a hundred, and while a thousand terminals
  * wait for answers a page of sixty is soon followed by another. So a page that holds less than its
  * share of what was unanswered lately waits for more, a millisecond at most. One terminal alone, or
- * four, never wait: their share is one.
+ * four, never wait: their share is one. Nor does anybody when all who were unanswered lately are here
+ * already: nobody is left who could send.
  */
 static bool is_gathering(pos_front *front)
 {
@@ -131,6 +132,7 @@ static bool is_gathering(pos_front *front)
         return false;
     }
     if (front->gather_ns == 0) front->gather_ns = front->now_ns;
+    if (unanswered >= front->unanswered_peak) return false;
     if (front->drain_ns > 0 || front->now_ns - front->gather_ns >= GATHER_NS) return false;
     const uint32_t staged = pos_engine_staged(front->engine);
     return staged < GATHER_ENTRIES_MAX && staged * GATHER_PARTS < front->unanswered_peak;

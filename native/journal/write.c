@@ -146,6 +146,17 @@ static void forget_handed(pos_journal *journal)
     for (; number != handed; number++) pos_pans_forget(journal, number);
 }
 
+/* The writer comes back: what failed ends the journal. */
+static pos_status written_out(pos_journal *journal, pos_status status)
+{
+    if (status != POS_OK) {
+        pos_journal_stop(journal);
+        forget_handed(journal);
+    }
+    journal->flight.left_at_ns = pos_clock_monotonic_ns();
+    return status == POS_OK ? POS_OK : POS_JOURNAL_IN_DOUBT;
+}
+
 pos_status pos_journal_write(pos_journal *journal, bool is_idle)
 {
     assert(journal != NULL);
@@ -169,12 +180,21 @@ pos_status pos_journal_write(pos_journal *journal, bool is_idle)
     }
     if (status == POS_OK && (is_idle || written == 0)) status = sync_committed(journal);
     if (status == POS_OK && written == 0) pos_journal_keep_ahead(journal, IDLE_BYTES);
-    if (status != POS_OK) {
-        pos_journal_stop(journal);
-        forget_handed(journal);
-    }
-    journal->flight.left_at_ns = pos_clock_monotonic_ns();
-    return status == POS_OK ? POS_OK : POS_JOURNAL_IN_DOUBT;
+    return written_out(journal, status);
+}
+
+pos_status pos_journal_sync(pos_journal *journal)
+{
+    assert(journal != NULL);
+    const pos_status status = pos_journal_usable(journal);
+    if (status != POS_OK) return status;
+    if (journal->options.readonly) return POS_JOURNAL_READONLY;
+    return written_out(journal, sync_committed(journal));
+}
+
+uint64_t pos_journal_late(const pos_journal *journal)
+{
+    return atomic_load(&journal->committed_sequence) - atomic_load(&journal->durable_sequence);
 }
 
 pos_status pos_journal_commit(pos_journal *journal, uint64_t *durable_sequence_out)

@@ -1,6 +1,7 @@
 /*
  * Goal: the engine, under the sanitizers, answers what terminals send and outlives what nobody
- * should: no frame reads or writes past an end, and every approval is in the journal.
+ * should: no frame reads or writes past an end, and every approval is in the journal; and a page is
+ * synced, or waits for the next one, as what is staged meanwhile says.
  * Method: images made here, a journal in a directory of its own; a sign-on and a sale with a right
  * MAC, repeated, also after a restart; then every shared vector as a frame, cut and changed, with
  * a commit and the replies after each.
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "engine/engine.h"
 #include "images.h"
 #include "paper.h"
 #include "posengine.h"
@@ -196,6 +198,46 @@ static void a_sale_is_approved_once_and_repeated_after_a_restart(void)
     pos_spec_close(spec);
 }
 
+static void submit(pos_engine *engine, const uint8_t *frame, size_t size, unsigned times)
+{
+    for (unsigned each = 0; each < times; each++) {
+        CHECK(pos_engine_submit(engine, 1, frame, size, NOW) == POS_OK);
+    }
+}
+
+/* Writes the page that was staged, `more` messages being staged meanwhile; replies that may leave. */
+static unsigned written(pos_engine *engine, const uint8_t *frame, size_t size, unsigned more)
+{
+    bool is_turned;
+    CHECK(pos_engine_turn_over(engine, &is_turned) == POS_OK && is_turned);
+    submit(engine, frame, size, more);
+    CHECK(pos_engine_write(engine) == POS_OK);
+    CHECK(pos_engine_release(engine) == POS_OK);
+    unsigned found = 0;
+    pos_reply reply;
+    while (pos_engine_reply(engine, &reply)) found++;
+    return found;
+}
+
+/* Late acknowledgement waits for the next commit only where as many are staged as wait for it. */
+static void a_page_waits_for_the_next_one_or_is_synced(void)
+{
+    pos_spec *spec = paper_spec("unionpay-terminal");
+    pos_engine *engine = opened("late");
+    const pos_key mak = signed_on(engine, spec);
+    uint8_t frame[FRAME_MAX];
+    const size_t size = sale(spec, &mak, frame);
+    submit(engine, frame, size, 3);
+    CHECK(written(engine, frame, size, 1) == 3); /* fewer come than wait: synced */
+    CHECK(written(engine, frame, size, 2) == 0); /* more come: the next commit will do */
+    CHECK(pos_engine_is_waiting(engine));
+    CHECK(written(engine, frame, size, 2) == 1); /* as many come: it did, and goes on */
+    CHECK(written(engine, frame, size, 0) == 4); /* nothing comes: synced */
+    CHECK(!pos_engine_is_waiting(engine));
+    pos_engine_close(engine);
+    pos_spec_close(spec);
+}
+
 typedef struct storm {
     pos_engine *engine;
     uint64_t chance;
@@ -258,6 +300,7 @@ int main(void)
     roster_write();
     policy_write();
     a_sale_is_approved_once_and_repeated_after_a_restart();
+    a_page_waits_for_the_next_one_or_is_synced();
     no_frame_harms_the_engine_and_it_still_sells();
     char command[128];
     snprintf(command, sizeof command, "rm -rf %s", home);
