@@ -76,6 +76,7 @@ typedef struct pos_case {
     const pos_terminal_state *ours; /* NULL before the terminal's first entry */
     int64_t now_ns;
     const pos_posting *original; /* found and fit, where the kind has one */
+    const bin_range *range;      /* the card's, by case_card_class; NULL where no range has it */
     pos_decision *said;
 } pos_case;
 
@@ -94,7 +95,7 @@ bool case_is_in_session(pos_case *matter); /* guard.c: signed on, in the open ba
 bool case_amount_fits(pos_case *matter);   /* limits.c */
 bool case_floor_fits(pos_case *matter);    /* limits.c: offline kinds */
 bool case_card_is_named(pos_case *matter); /* limits.c: a card number or QR code, well-formed */
-void case_card_class(pos_case *matter);    /* limits.c: domestic or foreign; judges nothing */
+void case_card_class(pos_case *matter);    /* limits.c: range, domestic or foreign; judges nothing */
 bool case_card_fits(pos_case *matter);     /* limits.c: range, expiry, way of reading, uses */
 bool case_pin_fits(pos_case *matter);      /* limits.c */
 bool case_is_uncertified(pos_case *matter); /* limits.c: no certification answer is asked for */

@@ -58,9 +58,9 @@ bool case_card_is_named(pos_case *matter)
 void case_card_class(pos_case *matter)
 {
     if ((matter->request->flags & POS_FLAG_PAN) == 0) return;
-    const bin_range *range = policy_range(matter->policy, matter->request->bin);
-    matter->said->is_foreign = range != NULL
-                                   ? range->is_foreign
+    matter->range = policy_range(matter->policy, matter->request->bin);
+    matter->said->is_foreign = matter->range != NULL
+                                   ? matter->range->is_foreign
                                    : matter->policy->unknown_card == BIN_UNKNOWN_FOREIGN;
 }
 
@@ -68,7 +68,7 @@ static bool range_fits(pos_case *matter)
 {
     const pos_policy *policy = matter->policy;
     const bool is_test_terminal = (matter->terminal->flags & POS_TERMINAL_TEST) != 0;
-    const bin_range *range = policy_range(policy, matter->request->bin);
+    const bin_range *range = matter->range;
     if (range == NULL) {
         if (policy->unknown_card == BIN_UNKNOWN_REFUSED) {
             return case_say(matter, POS_REASON_CARD_UNKNOWN);

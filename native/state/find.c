@@ -99,10 +99,9 @@ uint32_t pos_slot_posting(const pos_state *state, uint64_t sequence)
     return SLOT_NONE;
 }
 
-uint32_t pos_slot_repeat(const pos_state *state, uint32_t terminal, uint32_t batch, uint32_t stan,
-                         uint8_t message_class)
+uint32_t pos_slot_repeat(const pos_state *state, uint32_t hash, uint32_t terminal, uint32_t batch,
+                         uint32_t stan, uint8_t message_class)
 {
-    const uint32_t hash = pos_hash_repeat(terminal, batch, stan, message_class);
     uint32_t cursor = UINT32_MAX;
     uint32_t slot = pos_index_seek(&state->by_repeat, hash, &cursor);
     while (slot != SLOT_NONE) {
@@ -166,8 +165,9 @@ const pos_repeat *pos_state_repeat_find(const pos_state *state, const pos_termin
                                         uint32_t batch, uint32_t stan, uint8_t message_class)
 {
     if (terminal == NULL) return NULL;
-    const uint32_t slot =
-        pos_slot_repeat(state, pos_slot_of(state, terminal), batch, stan, message_class);
+    const uint32_t ours = pos_slot_of(state, terminal);
+    const uint32_t hash = pos_hash_repeat(ours, batch, stan, message_class);
+    const uint32_t slot = pos_slot_repeat(state, hash, ours, batch, stan, message_class);
     return slot == SLOT_NONE ? NULL : &state->repeats[slot].face;
 }
 

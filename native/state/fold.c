@@ -131,10 +131,19 @@ static bool is_unseen_reversal(const pos_entry *entry)
            && (pos_equal(entry->response, "00", 2) || pos_equal(entry->response, "25", 2));
 }
 
+static bool has_repeat(const pos_state *state, uint32_t terminal, const pos_entry *entry)
+{
+    const uint8_t message_class = class_of(entry);
+    const uint32_t hash = pos_hash_repeat(terminal, entry->batch, entry->stan, message_class);
+    return pos_slot_repeat(state, hash, terminal, entry->batch, entry->stan, message_class)
+           != SLOT_NONE;
+}
+
 static void remember(pos_state *state, uint32_t terminal, const pos_entry *entry)
 {
     const uint8_t message_class = class_of(entry);
-    uint32_t slot = pos_slot_repeat(state, terminal, entry->batch, entry->stan, message_class);
+    const uint32_t hash = pos_hash_repeat(terminal, entry->batch, entry->stan, message_class);
+    uint32_t slot = pos_slot_repeat(state, hash, terminal, entry->batch, entry->stan, message_class);
     if (slot != SLOT_NONE) {
         /* The first of a key stands; but reversals of one original may differ (decide/reverse.c),
          * and of those the newest stands, except that a late original stays barred. */
@@ -167,8 +176,7 @@ static void remember(pos_state *state, uint32_t terminal, const pos_entry *entry
         state->repeats[owner->repeat_newest].next = slot;
     }
     owner->repeat_newest = slot;
-    pos_index_insert(&state->by_repeat,
-                     pos_hash_repeat(terminal, entry->batch, entry->stan, message_class), slot);
+    pos_index_insert(&state->by_repeat, hash, slot);
 }
 
 /* ---- postings -------------------------------------------------------------------------------- */
@@ -386,9 +394,7 @@ static pos_status judged(const pos_state *state, const pos_entry *entry, uint32_
         return POS_STATE_FULL;
     }
     if (is_remembered(entry) && state->repeat_pool.taken == state->repeat_pool.max
-        && (terminal == SLOT_NONE
-            || pos_slot_repeat(state, terminal, entry->batch, entry->stan, class_of(entry))
-                   == SLOT_NONE)) {
+        && (terminal == SLOT_NONE || !has_repeat(state, terminal, entry))) {
         return POS_STATE_FULL;
     }
     if (is_approved && does_post(entry->kind)

@@ -121,8 +121,8 @@ uint32_t pos_slot_terminal(const pos_state *state, const char tid[8], const char
 uint32_t pos_slot_of(const pos_state *state, const pos_terminal_state *terminal);
 uint32_t pos_slot_mark(const pos_state *state, const char tid[8]);
 uint32_t pos_slot_posting(const pos_state *state, uint64_t sequence);
-uint32_t pos_slot_repeat(const pos_state *state, uint32_t terminal, uint32_t batch, uint32_t stan,
-                         uint8_t message_class);
+uint32_t pos_slot_repeat(const pos_state *state, uint32_t hash, uint32_t terminal, uint32_t batch,
+                         uint32_t stan, uint8_t message_class); /* `hash`: pos_hash_repeat of these */
 
 /* ---- totals.c -------------------------------------------------------------------------------- */
 /* Adds `posting` to its terminal's open batch, or takes it out again. */
