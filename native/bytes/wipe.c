@@ -11,11 +11,17 @@ void pos_wipe(void *at, size_t size)
 
 bool pos_equal_constant_time(const void *left, const void *right, size_t size)
 {
-    const volatile uint8_t *ours = left;
-    const volatile uint8_t *theirs = right;
-    uint8_t difference = 0;
-    for (size_t index = 0; index < size; index++) {
-        difference = (uint8_t)(difference | (ours[index] ^ theirs[index]));
+    const uint8_t *ours = left;
+    const uint8_t *theirs = right;
+    uint64_t difference = 0;
+    size_t index = 0;
+    for (; index + 8 <= size; index += 8) {
+        difference |= pos_load_u64_le(ours + index) ^ pos_load_u64_le(theirs + index);
+        __asm__("" : "+r"(difference)); /* of unknown value: no step can be left out */
+    }
+    for (; index < size; index++) {
+        difference |= (uint64_t)(ours[index] ^ theirs[index]);
+        __asm__("" : "+r"(difference));
     }
     return difference == 0;
 }

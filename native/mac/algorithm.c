@@ -270,6 +270,10 @@ void pos_mac_field(const uint8_t *mac, pos_mac_output output, uint8_t *field_out
         return;
     }
     assert(output == POS_MAC_OUTPUT_HEX && size <= 2 * POS_MAC_SIZE_MAX);
+    if (size % 2 == 0) {
+        pos_hex_from_bytes(mac, size / 2, (char *)field_out);
+        return;
+    }
     char hex[2 * POS_MAC_SIZE_MAX];
     pos_hex_from_bytes(mac, (size + 1) / 2, hex);
     pos_copy(field_out, hex, size);
