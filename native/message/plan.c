@@ -116,7 +116,7 @@ static uint32_t place_free(pos_plan_cache *cache)
         const uint32_t number = cache->hand;
         cache->hand = (cache->hand + 1) % cache->plan_max;
         pos_plan *plan = &cache->plans[number];
-        if (!plan->was_used && number != cache->last) return number;
+        if (!plan->was_used) return number;
         plan->was_used = false;
     }
     return cache->plan_max;

@@ -9,7 +9,7 @@
  *
  *   place of a field   base (plan) + sums[index] (message)      a vector of both, added
  *   content            chunks of up to 64 bytes of a stretch, judged by two masks of the plan
- *   numbers            eight fields gathered by one shuffle, digits to numbers eight at once
+ *   numbers            eight fields gathered by one shuffle, digits to numbers four at once
  *   layouts            sizes that fit, told by a set; chip data walked, tag by tag
  *
  * And a cast of a plan, which is for one layout: what every byte of such a message is judged by, and
@@ -116,6 +116,8 @@ typedef struct plan_number {
     uint8_t shift;    /* BCD: 4 where the last nibble is filler */
     uint64_t digits;  /* BCD: the nibbles that count */
 } plan_number;
+
+#define PLAN_THREE 0x07 /* amount, processing, STAN: the first of pos_numbers */
 
 /* Eight numbers by one shuffle. */
 typedef struct plan_gather {
@@ -224,7 +226,7 @@ struct pos_plan_cache {
     uint32_t hand;        /* the next plan that may have to go */
     uint32_t misses;      /* good messages that no plan fitted, while all places were taken */
     uint32_t shape_last;
-    uint32_t last;        /* the plan that read the last message */
+    uint32_t last;        /* the plan that was found last */
     uint32_t cast_misses; /* messages that a plan read, while both their ways were taken */
     uint32_t set_count;   /* a power of two */
     pos_plan *plans;
@@ -280,8 +282,10 @@ static inline const pos_plan *plan_find(pos_plan_cache *cache, const uint8_t *bo
 {
     const uint32_t head_size = plan_head_size(cache->spec, body, size);
     if (head_size == 0 || size > cache->spec->frame.size_max) return NULL;
-    if (cache->plan_count > 0 && plan_head_is(&cache->plans[cache->last], body, head_size)) {
-        return &cache->plans[cache->last];
+    pos_plan *last = &cache->plans[cache->last];
+    if (cache->plan_count > 0 && plan_head_is(last, body, head_size)) {
+        last->was_used = true;
+        return last;
     }
     uint32_t bucket = plan_bucket(body, head_size);
     for (; cache->buckets[bucket] != 0; bucket = (bucket + 1) % POS_PLAN_BUCKETS) {
@@ -299,9 +303,9 @@ static inline const pos_plan *plan_find(pos_plan_cache *cache, const uint8_t *bo
 /* The set of a body, of ten bytes at least. */
 static inline uint32_t plan_set(const pos_plan_cache *cache, const uint8_t *body, uint32_t size)
 {
-    uint64_t mixed = (pos_load_u64_le(body) ^ size) * 0x9e3779b97f4a7c15U;
-    mixed = (mixed ^ (mixed >> 29) ^ pos_load_u64_le(body + 2)) * 0x9e3779b97f4a7c15U;
-    return (uint32_t)(mixed >> 40) & (cache->set_count - 1);
+    const uint64_t last = pos_load_u16_le(body + 8);
+    const uint64_t mixed = pos_load_u64_le(body) ^ last << 24 ^ size;
+    return (uint32_t)(mixed * 0x9e3779b97f4a7c15U >> 56) & (cache->set_count - 1);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------- */

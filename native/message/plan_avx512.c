@@ -5,7 +5,7 @@
  *   places    base + sums[index]: one shuffle of two vectors and one addition for 32 numbers, which
  *             are ten fields and two thirds; a message of fields up to 64 is seven stores
  *   numbers   one shuffle gathers eight fields, last byte lowest; digits become pairs, fours, eights
- *             and sixteen digits by one step each, all eight at once
+ *             and sixteen digits by one step each, four fields at once
  *
  * Rules. Loads and stores under a mask touch no byte outside of it, so nothing is read past a body,
  * nor does a body need room behind it.
@@ -152,34 +152,57 @@ static inline void message_write(const pos_plan *plan, const plan_sums *sums, co
 }
 
 /* Sixteen digits a word, two a byte, the last in the lowest byte. */
-static inline __m512i numbers_of(__m512i words)
+static inline __m256i numbers_of(__m256i words)
 {
-    const __m512i tens = _mm512_and_si512(_mm512_srli_epi64(words, 4), _mm512_set1_epi8(0x0f));
-    const __m512i twice = _mm512_add_epi8(tens, tens);
-    const __m512i six = _mm512_add_epi8(twice, _mm512_add_epi8(twice, twice));
-    const __m512i pairs = _mm512_sub_epi8(words, six);
-    const __m512i fours = _mm512_maddubs_epi16(pairs, _mm512_set1_epi16(0x6401)); /* 1, 100 */
-    const __m512i eights = _mm512_madd_epi16(fours, _mm512_set1_epi32(0x27100001)); /* 1, 10000 */
-    const __m512i high = _mm512_mul_epu32(_mm512_srli_epi64(eights, 32),
-                                          _mm512_set1_epi64(100000000));
-    const __m512i low = _mm512_and_si512(eights, _mm512_set1_epi64(0xffffffff));
-    return _mm512_add_epi64(high, low);
+    const __m256i tens = _mm256_and_si256(_mm256_srli_epi64(words, 4), _mm256_set1_epi8(0x0f));
+    const __m256i twice = _mm256_add_epi8(tens, tens);
+    const __m256i six = _mm256_add_epi8(twice, _mm256_add_epi8(twice, twice));
+    const __m256i pairs = _mm256_sub_epi8(words, six);
+    const __m256i fours = _mm256_maddubs_epi16(pairs, _mm256_set1_epi16(0x6401)); /* 1, 100 */
+    const __m256i eights = _mm256_madd_epi16(fours, _mm256_set1_epi32(0x27100001)); /* 1, 10000 */
+    const __m256i high = _mm256_mul_epu32(_mm256_srli_epi64(eights, 32),
+                                          _mm256_set1_epi64x(100000000));
+    const __m256i low = _mm256_and_si256(eights, _mm256_set1_epi64x(0xffffffff));
+    return _mm256_add_epi64(high, low);
+}
+
+/* Four words of the gather, from `lane` on, as numbers. */
+static inline __m256i four_numbers(const plan_gather *gather, __m256i words, unsigned lane)
+{
+    const __m256i shift = _mm256_load_si256((const __m256i *)(const void *)(gather->shift + lane));
+    const __m256i digits = _mm256_load_si256((const __m256i *)(const void *)(gather->digits + lane));
+    return numbers_of(_mm256_and_si256(_mm256_srlv_epi64(words, shift), digits));
+}
+
+static inline __m512i words_gather(const plan_gather *gather, const plan_sums *sums,
+                                   const uint8_t *body)
+{
+    const __m512i window = _mm512_maskz_loadu_epi8(
+        gather->here, body + gather->base + sums->taken[gather->after]);
+    return _mm512_maskz_permutexvar_epi8(gather->lanes, _mm512_load_si512(gather->from), window);
 }
 
 static inline void numbers_write(const pos_plan *plan, const plan_sums *sums, const uint8_t *body,
                                  pos_numbers *numbers)
 {
-    const plan_gather *gather = &plan->gather;
-    const __m512i window = _mm512_maskz_loadu_epi8(
-        gather->here, body + gather->base + sums->taken[gather->after]);
-    __m512i words = _mm512_maskz_permutexvar_epi8(gather->lanes, _mm512_load_si512(gather->from),
-                                                  window);
-    words = _mm512_srlv_epi64(words, _mm512_loadu_si512(gather->shift));
-    words = _mm512_and_si512(words, _mm512_loadu_si512(gather->digits));
-    _mm512_storeu_si512(numbers, numbers_of(words));
+    const __m512i words = words_gather(&plan->gather, sums, body);
+    const __m256i first = four_numbers(&plan->gather, _mm512_castsi512_si256(words), 0);
+    const __m256i second = four_numbers(&plan->gather, _mm512_extracti64x4_epi64(words, 1), 4);
+    _mm256_storeu_si256((__m256i *)(void *)numbers, first);
+    _mm256_storeu_si256((__m256i *)(void *)numbers + 1, second);
     if (plan->number_slow != 0) {
         pos_plan_numbers_slow(plan, plan->number_slow, body, sums->taken, numbers);
     }
+}
+
+static inline void three_numbers_write(const pos_plan *plan, const plan_sums *sums, const uint8_t *body,
+                                       pos_numbers *numbers)
+{
+    const __m512i words = words_gather(&plan->gather, sums, body);
+    const __m256i first = four_numbers(&plan->gather, _mm512_castsi512_si256(words), 0);
+    _mm256_storeu_si256((__m256i *)(void *)numbers, first);
+    const uint8_t slow = plan->number_slow & PLAN_THREE;
+    if (slow != 0) pos_plan_numbers_slow(plan, slow, body, sums->taken, numbers);
 }
 
 static inline void row_put(const plan_line *lines, const plan_sums *sums, size_t width, uint16_t *row)

@@ -4,7 +4,7 @@
  *   cast_holds      whether a cast is the message's
  *   chunk_holds, pairs_hold, text_holds     content: of fixed fields, of a value's digits or characters
  *   message_write   head and places of the fields, without a cast
- *   numbers_write   pos_numbers
+ *   numbers_write   pos_numbers; three_numbers_write: those of the columns alone
  *   places_write    a row of offsets and one of sizes for the columns, without a cast; NULL: not wanted
  *
  * A path's file defines these, then includes this.
@@ -90,11 +90,10 @@ static inline bool cast_reads(pos_plan_cache *cache, const uint8_t *body, uint32
     return false;
 }
 
-/* False: the table loop's. */
-static inline bool body_read(pos_plan_cache *cache, const uint8_t *body, uint32_t size, reading *read)
+/* Behind a call, so that what most messages take is not. */
+__attribute__((noinline)) static bool plan_reads(pos_plan_cache *cache, const uint8_t *body,
+                                                 uint32_t size, reading *read)
 {
-    if (size < POS_PLAN_HEAD_MIN) return false;
-    if (cast_reads(cache, body, size, read)) return true;
     const pos_plan *plan = plan_find(cache, body, size);
     if (plan == NULL || !sums_read(plan, body, size, &read->own)) return false;
     read->plan = plan;
@@ -102,6 +101,13 @@ static inline bool body_read(pos_plan_cache *cache, const uint8_t *body, uint32_
     read->sums = &read->own;
     pos_plan_cast_learn(cache, plan, body, size, &read->own);
     return true;
+}
+
+/* False: the table loop's. */
+static inline bool body_read(pos_plan_cache *cache, const uint8_t *body, uint32_t size, reading *read)
+{
+    if (size < POS_PLAN_HEAD_MIN) return false;
+    return cast_reads(cache, body, size, read) || plan_reads(cache, body, size, read);
 }
 
 /* ---- messages ---------------------------------------------------------------------------------------- */
@@ -158,7 +164,7 @@ static inline void facts_put(const pos_plan *plan, const plan_sums *sums, const 
     }
     if (columns->stan != NULL || columns->amount_minor != NULL || columns->processing != NULL) {
         pos_numbers numbers;
-        numbers_write(plan, sums, body, &numbers);
+        three_numbers_write(plan, sums, body, &numbers);
         if (columns->stan != NULL) columns->stan[row] = numbers.stan;
         if (columns->amount_minor != NULL) columns->amount_minor[row] = (int64_t)numbers.amount;
         if (columns->processing != NULL) {
@@ -174,6 +180,12 @@ static inline void facts_put(const pos_plan *plan, const plan_sums *sums, const 
     }
 }
 
+static inline void row_copy(uint16_t *to, const uint16_t *from, size_t width)
+{
+    pos_copy_lines(to, from, (width - 1) * sizeof *to); /* 64 fields or 128 */
+    to[width - 1] = from[width - 1];
+}
+
 /* A row of offsets and one of sizes; those of a cast are known. */
 static inline void row_places(const reading *read, size_t width, size_t row, const pos_columns *columns)
 {
@@ -185,9 +197,8 @@ static inline void row_places(const reading *read, size_t width, size_t row, con
         places_write(read->plan, read->sums, width, offsets, sizes);
         return;
     }
-    const size_t row_size = width * sizeof *offsets;
-    if (offsets != NULL) pos_copy_lines(offsets, read->cast->offsets, row_size);
-    if (sizes != NULL) pos_copy_lines(sizes, read->cast->sizes, row_size);
+    if (offsets != NULL) row_copy(offsets, read->cast->offsets, width);
+    if (sizes != NULL) row_copy(sizes, read->cast->sizes, width);
 }
 
 static inline bool row_run(pos_plan_cache *cache, const uint8_t *body, uint32_t size, size_t row,

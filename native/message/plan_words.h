@@ -40,6 +40,12 @@ static inline void numbers_write(const pos_plan *plan, const plan_sums *sums, co
     pos_plan_numbers_slow(plan, 0xff, body, sums->taken, numbers);
 }
 
+static inline void three_numbers_write(const pos_plan *plan, const plan_sums *sums, const uint8_t *body,
+                                       pos_numbers *numbers)
+{
+    pos_plan_numbers_slow(plan, PLAN_THREE, body, sums->taken, numbers);
+}
+
 static inline void places_write(const pos_plan *plan, const plan_sums *sums, size_t width,
                                 uint16_t *offsets, uint16_t *sizes)
 {
