@@ -3,8 +3,9 @@
     .venv/bin/python bench/parse.py [ROUNDS]
 
 The table loop is plain C that takes each field in turn; a plan reads all messages of one MTI and
-one bitmap by what was worked out once. Both read the same bodies, and so does memcpy, which copies
-them and nothing else: the floor. Four working sets:
+one bitmap by what was worked out once, and its casts those that are laid out as one before. All
+read the same bodies, and so does memcpy, which copies them and nothing else: the floor. Four
+working sets:
 
     hot        256 sales of one shape, 21 fields, a chip's 139 bytes among them: first-level cache
     mixed      4,096 messages of five shapes: second and third level

@@ -4,6 +4,7 @@
  *   head, prefixes, tags and lengths     must be there again
  *   fixed fields                         as the plan's chunks have them, moved by what the steps took
  *   values of steps                      digits or classes, as many as there were
+ *   message, rows of places              as they will be written, of every message that it fits
  *
  * Rules. Where all that must be there again is, the plan would take the same steps and find the same
  * elements; where the rest is of its content, it would say yes. No value of the message is kept.
