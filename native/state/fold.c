@@ -47,19 +47,10 @@ static bool is_of_terminal(const pos_entry *entry)
 
 bool pos_state_kind_repeats(unsigned kind)
 {
-    switch (kind) {
-    case POS_KIND_UNKNOWN:
-    case POS_KIND_SIGN_ON:
-    case POS_KIND_ECHO:
-    case POS_KIND_DOWNLOAD:
-    case POS_KIND_DOWNLOAD_QUERY:
-    case POS_KIND_DOWNLOAD_END:
-    case POS_KIND_ALARM:
-    case POS_KIND_ADMINISTRATION:
-        return false;
-    default:
-        return kind < POS_KIND_COUNT;
-    }
+    const uint64_t others = KIND(UNKNOWN) | KIND(SIGN_ON) | KIND(ECHO) | KIND(DOWNLOAD)
+                            | KIND(DOWNLOAD_QUERY) | KIND(DOWNLOAD_END) | KIND(ALARM)
+                            | KIND(ADMINISTRATION);
+    return kind < POS_KIND_COUNT && (others >> kind & 1U) == 0;
 }
 
 static bool does_post(unsigned kind)

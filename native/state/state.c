@@ -103,19 +103,10 @@ void pos_state_touch(pos_state *state)
 /* ---- room ------------------------------------------------------------------------------------ */
 static bool makes_room(unsigned kind)
 {
-    switch (kind) {
-    case POS_KIND_SIGN_ON:
-    case POS_KIND_SIGN_OFF:
-    case POS_KIND_REVERSAL:
-    case POS_KIND_SETTLE:
-    case POS_KIND_BATCH_DETAIL:
-    case POS_KIND_BATCH_ADVICE:
-    case POS_KIND_BATCH_CHIP:
-    case POS_KIND_BATCH_END:
-        return true;
-    default:
-        return false;
-    }
+    const uint64_t these = KIND(SIGN_ON) | KIND(SIGN_OFF) | KIND(REVERSAL) | KIND(SETTLE)
+                           | KIND(BATCH_DETAIL) | KIND(BATCH_ADVICE) | KIND(BATCH_CHIP)
+                           | KIND(BATCH_END);
+    return kind < POS_KIND_COUNT && (these >> kind & 1U) != 0;
 }
 
 static uint32_t reserve_of(const slot_pool *pool)

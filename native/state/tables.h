@@ -12,6 +12,10 @@
 #define SLOT_NONE UINT32_MAX
 #define STATE_RESERVE_SHARE 64U /* 1/64 of each table is kept for reversal and settlement */
 
+/* A kind as a bit, to ask for one of several at a look. */
+#define KIND(name) (UINT64_C(1) << POS_KIND_##name)
+_Static_assert(POS_KIND_COUNT <= 64, "kinds fit a word");
+
 /* ---- memory.c ---------------------------------------------------------------------------------- */
 /* Zeroed memory of its own, in large pages where it is large; NULL where there is none. */
 void *pos_table_create(size_t size);
