@@ -199,7 +199,7 @@ typedef struct pos_request {
     pos_totals totals;
     uint32_t upload_count; /* records claimed by an end message, or in this detail message */
     uint8_t detail_count;
-    pos_detail details[POS_DETAIL_MAX];
+    pos_detail details[POS_DETAIL_MAX]; /* as many as counted: what lies past them means nothing */
 } pos_request;
 
 /*
@@ -254,8 +254,9 @@ pos_status pos_answer_fill(const pos_spec *spec, const uint8_t *template_, size_
  * A recipe is what the doors above and below say of one shape of message (MTI, bitmap, the digits
  * that rules and choices look at, the lengths that move facts), worked out once: which rule it is,
  * where its facts lie, what of it is kept, how its answer is put together. Messages of that shape
- * then need a look-up and copies. The doors above stay the truth: each door here gives what they
- * give, to the byte and to the fault, and falls back to them wherever it cannot be sure.
+ * then need a look-up and copies. The doors above stay the truth: each door here gives what they give,
+ * to the byte and to the fault (but for details past their count, which are left as they are), and
+ * falls back to them wherever it cannot be sure.
  *
  * A cache of recipes has fixed memory and belongs to one thread; the spec outlives it. A shape that
  * does not come again is never compiled, and one that is in use is never dropped for another, so a

@@ -93,7 +93,6 @@ typedef struct recipe_facts {
     recipe_number numbers[SLOT_COUNT];
     recipe_text texts[RECIPE_TEXTS_MAX];
     uint64_t constants[SLOT_COUNT + 1]; /* what the key says already, and 0 */
-    size_t prototype_size;
     pos_request prototype;
 } recipe_facts;
 

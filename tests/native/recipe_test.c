@@ -109,8 +109,12 @@ static const pos_recipe *check_read(const pos_spec *spec, pos_recipes *recipes,
     check_cover(&ours.cover, &theirs.cover);
     if (theirs.status != POS_OK) check_fault(&ours.fault, &theirs.fault);
     seen.faults += theirs.status != POS_OK;
-    /* After a fault nothing was touched; else every byte is the same. */
-    CHECK(memcmp(&ours.request, &theirs.request, sizeof ours.request) == 0);
+    /* After a fault nothing was touched; else every byte is the same, of details as many as there are. */
+    const size_t same = theirs.status != POS_OK
+                            ? sizeof ours.request
+                            : offsetof(pos_request, details)
+                                  + theirs.request.detail_count * sizeof(pos_detail);
+    CHECK(memcmp(&ours.request, &theirs.request, same) == 0);
     CHECK(memcmp(ours.pan, theirs.pan, sizeof ours.pan) == 0);
     CHECK(ours.pan_size == theirs.pan_size);
     if (recipe != NULL) {
