@@ -43,7 +43,9 @@ pos_status settle_admit(pos_engine *engine, pos_slot *slot)
     if (slot->cause != POS_CAUSE_NONE) return POS_OK;
     if (!cohort_has_room(engine, &engine->cohorts[engine->cohort_open])) return POS_STAGE_FULL;
     if (!pos_journal_has_room(engine->journal, ENTRY_HEAP_MAX)) {
-        if (pos_journal_staged_count(engine->journal) > 0) return POS_STAGE_FULL;
+        const bool may_come = pos_journal_staged_count(engine->journal) > 0
+                              || pos_journal_is_writing(engine->journal);
+        if (may_come) return POS_STAGE_FULL;
         slot->cause = POS_CAUSE_JOURNAL_ROOM;
     } else if (!pos_state_has_room_for(engine->state, slot->request.kind)) {
         slot->cause = POS_CAUSE_STATE_ROOM;

@@ -24,6 +24,8 @@ void pos_journal_decided_under(pos_journal *journal, const pos_decided_under *un
 
 /* Entries staged in the open page. */
 uint32_t pos_journal_staged_count(const pos_journal *journal);
+/* A page was handed over and is not committed: until it is, there may be more room than it seems. */
+bool pos_journal_is_writing(const pos_journal *journal);
 /* Room for one more entry with a heap of `heap_size` bytes, here and on disk: law 1 asks this
  * before a request is admitted. */
 bool pos_journal_has_room(const pos_journal *journal, size_t heap_size);

@@ -68,6 +68,12 @@ static uint32_t waiting(const pos_journal *journal)
            - atomic_load_explicit(&journal->taken, memory_order_acquire);
 }
 
+bool pos_journal_is_writing(const pos_journal *journal)
+{
+    assert(journal != NULL);
+    return waiting(journal) > 0;
+}
+
 uint32_t pos_journal_staged_count(const pos_journal *journal)
 {
     assert(journal != NULL);

@@ -79,6 +79,14 @@ static pos_status find_room(pos_journal *journal, const pos_buffer *buffer)
     return status;
 }
 
+/* The writer does not come back to a volume that may not take the next page, where another can be made:
+ * meanwhile the front holds what arrives, and need not refuse it. Where none can, admission stops. */
+static void leave_room(pos_journal *journal)
+{
+    const uint64_t largest = journal->options.page_size_max / POS_LMDB_PAGE + POS_COMMIT_PAGES_MAX;
+    if (atomic_load(&journal->free_pages) < largest) (void)pos_journal_prepare_now(journal);
+}
+
 /* ---- a page assembled, then committed ------------------------------------------------------------ */
 static const pos_image *assemble(pos_journal *journal, pos_buffer *buffer, uint32_t number)
 {
@@ -180,6 +188,7 @@ pos_status pos_journal_write(pos_journal *journal, bool is_idle)
     }
     if (status == POS_OK && (is_idle || written == 0)) status = sync_committed(journal);
     if (status == POS_OK && written == 0) pos_journal_keep_ahead(journal, IDLE_BYTES);
+    if (status == POS_OK) leave_room(journal);
     return written_out(journal, status);
 }
 

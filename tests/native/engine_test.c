@@ -69,7 +69,8 @@ static void policy_write(void)
     image_seal(policy, "POSPOLCY", SETTINGS, 24, 0);
 }
 
-static pos_engine *opened(const char *name)
+/* `volumes_max` 0: as many as are needed. */
+static pos_engine *opened_of(const char *name, uint32_t volumes_max)
 {
     char path[128];
     size_t size;
@@ -78,7 +79,8 @@ static pos_engine *opened(const char *name)
     pos_engine_options options = {
         .journal_path = path,
         .journal = {.volume_size_max = 8U << 20, .page_entries_max = 64,
-                    .page_size_max = 256U << 10, .zone_offset_minute = 480},
+                    .page_size_max = 256U << 10, .zone_offset_minute = 480,
+                    .volumes_max = volumes_max},
         .spec = {spec, size},
         .roster = {roster, sizeof roster},
         .policy = {policy, sizeof policy},
@@ -89,6 +91,11 @@ static pos_engine *opened(const char *name)
     CHECK(pos_engine_open(&options, &engine) == POS_OK);
     free(spec);
     return engine;
+}
+
+static pos_engine *opened(const char *name)
+{
+    return opened_of(name, 0);
 }
 
 /* The one reply to one frame, copied; 0 where the line is closed without one. */
@@ -238,6 +245,43 @@ static void a_page_waits_for_the_next_one_or_is_synced(void)
     pos_spec_close(spec);
 }
 
+static uint64_t refused_for_room(const pos_engine *engine)
+{
+    pos_counter counter;
+    for (size_t index = 0; pos_engine_counter(engine, index, &counter); index++) {
+        if (strcmp(counter.name, "refused_journal_room") == 0) return counter.value;
+    }
+    CHECK(false);
+    return 0;
+}
+
+/* While a page is with the writer its room counts twice: what finds none then is held, not refused. */
+static void nothing_is_refused_for_room_while_a_page_is_written(void)
+{
+    pos_spec *spec = paper_spec("unionpay-terminal");
+    pos_engine *engine = opened_of("brim", 1);
+    const pos_key mak = signed_on(engine, spec);
+    uint8_t frame[FRAME_MAX];
+    const size_t size = sale(spec, &mak, frame);
+    unsigned held = 0;
+    for (bool is_turned = true; is_turned;) {
+        for (unsigned each = 0; each < 60; each++) {
+            if (pos_engine_submit(engine, 1, frame, size, NOW) != POS_OK) break;
+        }
+        CHECK(pos_engine_turn_over(engine, &is_turned) == POS_OK);
+        CHECK(is_turned == (refused_for_room(engine) == 0));
+        held += pos_engine_submit(engine, 1, frame, size, NOW) == POS_STAGE_FULL;
+        CHECK(is_turned == (refused_for_room(engine) == 0)); /* with nobody writing, it is told */
+        CHECK(pos_engine_write(engine) == POS_OK);
+        CHECK(pos_engine_commit(engine) == POS_OK);
+        pos_reply reply;
+        while (pos_engine_reply(engine, &reply)) continue;
+    }
+    CHECK(held > 0);
+    pos_engine_close(engine);
+    pos_spec_close(spec);
+}
+
 typedef struct storm {
     pos_engine *engine;
     uint64_t chance;
@@ -301,6 +345,7 @@ int main(void)
     policy_write();
     a_sale_is_approved_once_and_repeated_after_a_restart();
     a_page_waits_for_the_next_one_or_is_synced();
+    nothing_is_refused_for_room_while_a_page_is_written();
     no_frame_harms_the_engine_and_it_still_sells();
     char command[128];
     snprintf(command, sizeof command, "rm -rf %s", home);

@@ -3,7 +3,7 @@
  * nothing of what holds without them: nothing is durable before a later commit or a sync returned, what
  * is staged is seen, every page chains, a volume is whole before its first page, nobody waits for zeros.
  * Method: pages above the size from which a thread takes them, at full speed, by one thread and by two;
- * volumes just large enough to be made by the thread; endings with a page on its way.
+ * volumes just large enough to be made by the thread, quickly and slowly; endings with a page on its way.
  */
 #include <errno.h>
 #include <sched.h>
@@ -217,6 +217,39 @@ static void test_volumes_are_there_before_they_are_needed(void)
     pos_journal_close(both.journal);
 }
 
+/* ---- zeros that come too slowly --------------------------------------------------------------------- */
+#define CHUNK_SIZE (256U * 1024U) /* of zeros, as ahead.c writes them */
+
+static _Atomic bool is_slow; /* a chunk takes as long as many pages do */
+
+/* Before the C library's. */
+ssize_t pwrite(int file, const void *data, size_t size, off_t offset)
+{
+    if (atomic_load(&is_slow) && size == CHUNK_SIZE) (void)usleep(10000);
+    return (ssize_t)syscall(SYS_pwrite64, file, data, size, offset);
+}
+
+/* Nothing is refused for want of room where a volume can be made, however late it comes. */
+static void test_a_writer_comes_back_to_a_volume_with_room(void)
+{
+    fresh_path();
+    const pos_journal_options options = {
+        .volume_size_max = VOLUME_SIZE, .page_size_max = 128U << 10};
+    pos_journal *journal = opened(&options);
+    uint64_t sequence = 0;
+    atomic_store(&is_slow, true);
+    while (atomic_load(&journal->volume_count) < 3) {
+        for (uint32_t row = 0; row < 100 && pos_journal_has_room(journal, HEAP_SIZE); row++) {
+            stage(journal, ++sequence);
+        }
+        CHECK(pos_journal_turn_over(journal)); /* there was room for one */
+        CHECK(pos_journal_write(journal, true) == POS_OK);
+    }
+    atomic_store(&is_slow, false);
+    check_all(journal, sequence);
+    pos_journal_close(journal);
+}
+
 /* ---- a flush that fails while the next page waits to follow --------------------------------------- */
 static _Atomic bool is_held; /* flushes wait, and fail when they are let go */
 static _Atomic bool is_waiting; /* one does */
@@ -324,6 +357,7 @@ int main(void)
     test_a_page_on_its_way_is_seen_and_not_yet_durable(POS_DURABLE_FULL);
     test_small_pages_between_large_ones_keep_their_order();
     test_volumes_are_there_before_they_are_needed();
+    test_a_writer_comes_back_to_a_volume_with_room();
     test_a_page_that_follows_a_failed_one_is_never_put();
     test_a_journal_closed_with_a_page_on_its_way_keeps_it_whole();
     test_a_child_of_a_fork_ends_without_the_parents_threads();
