@@ -14,7 +14,7 @@
 
 #define MINUTE_NS INT64_C(60000000000)
 #define TPDU_ORIGIN_OFFSET 3
-#define ROSTER_AHEAD 16U /* messages between asking for a terminal's memory and reading it */
+#define STEP_BEHIND 8U /* messages between asking for memory and reading it */
 
 static bool is_from_its_line(const pos_slot *slot)
 {
@@ -48,47 +48,66 @@ static pos_cause judge_terminal(pos_engine *engine, pos_slot *slot)
     return POS_CAUSE_NONE;
 }
 
-static void ahead(const pos_engine *engine, const pos_slot *slot,
-                  void (*ask)(const pos_roster *roster, const char tid[8]))
+/* ---- who it is, step by step: each reads what the one before it asked for ------------------------- */
+static void ask_cell(const pos_engine *engine, const pos_slot *slot)
 {
-    if (slot->cause == POS_CAUSE_NONE) ask(engine->roster, slot->request.tid);
+    if (slot != NULL) pos_roster_ahead(engine->roster, slot->request.tid);
+}
+
+static void ask_record(const pos_engine *engine, const pos_slot *slot)
+{
+    if (slot != NULL) pos_roster_ahead_record(engine->roster, slot->request.tid);
+}
+
+static void find_terminal(const pos_engine *engine, pos_slot *slot)
+{
+    if (slot == NULL) return;
+    slot->terminal = pos_roster_find(engine->roster, slot->request.tid);
+    if (slot->terminal == NULL) return;
+    slot->terminal_index = (uint32_t)(slot->terminal - pos_roster_at(engine->roster, 0));
+    assert(pos_roster_at(engine->roster, slot->terminal_index) == slot->terminal);
+    const pos_watch *watch = &engine->watches[slot->terminal_index];
+    __builtin_prefetch(watch);
+    __builtin_prefetch(&watch->is_locked); /* on the next line, perhaps */
+}
+
+static void find_keys(const pos_engine *engine, pos_slot *slot)
+{
+    if (slot == NULL || slot->terminal == NULL) return;
+    pos_watch *watch = &engine->watches[slot->terminal_index];
+    slot->ours = watch->ours;
+    if (watch->keys == NULL) watch->keys = keyring_record(engine, slot->terminal);
+    if (watch->keys == NULL) return;
+    __builtin_prefetch(&watch->keys->mak);
+    __builtin_prefetch(&watch->keys->mak_old);
+}
+
+static void judge_identity(pos_engine *engine, pos_slot *slot)
+{
+    if (slot != NULL) slot->cause = (uint8_t)judge_terminal(engine, slot);
+}
+
+/* NULL: none of the wave, or one that has failed already. An index below 0 wraps, and is none either. */
+static inline pos_slot *slot_at(const pos_engine *engine, size_t index, size_t count)
+{
+    if (index >= count || engine->slots[index].cause != POS_CAUSE_NONE) return NULL;
+    return &engine->slots[index];
 }
 
 /*
- * Three steps, each over the whole wave, so that the memory which the next one needs is on its way
- * while the others of the wave are looked at: terminal, what is watched of it, its keys.
+ * Five steps, each some messages behind the one before it, so that the memory which it needs comes while
+ * others are looked at. Not one step over the whole wave after the other: half a thousand requests at once
+ * wait for one another. A short wave has short steps.
  */
 void wave_identify(pos_engine *engine, size_t count)
 {
-    const pos_terminal *first = pos_roster_at(engine->roster, 0);
-    for (size_t index = 0; index < count + ROSTER_AHEAD; index++) {
-        if (index < count) ahead(engine, &engine->slots[index], pos_roster_ahead);
-        const size_t behind = index - ROSTER_AHEAD / 2;
-        if (index >= ROSTER_AHEAD / 2 && behind < count) {
-            ahead(engine, &engine->slots[behind], pos_roster_ahead_record);
-        }
-        if (index < ROSTER_AHEAD) continue;
-        pos_slot *slot = &engine->slots[index - ROSTER_AHEAD];
-        if (slot->cause != POS_CAUSE_NONE) continue;
-        slot->terminal = pos_roster_find(engine->roster, slot->request.tid);
-        if (slot->terminal == NULL) continue;
-        slot->terminal_index = (uint32_t)(slot->terminal - first);
-        assert(pos_roster_at(engine->roster, slot->terminal_index) == slot->terminal);
-        __builtin_prefetch(&engine->watches[slot->terminal_index]);
-    }
-    for (size_t index = 0; index < count; index++) {
-        pos_slot *slot = &engine->slots[index];
-        if (slot->cause != POS_CAUSE_NONE || slot->terminal == NULL) continue;
-        pos_watch *watch = &engine->watches[slot->terminal_index];
-        slot->ours = watch->ours;
-        if (watch->keys == NULL) watch->keys = keyring_record(engine, slot->terminal);
-        if (watch->keys == NULL) continue;
-        __builtin_prefetch(&watch->keys->mak);
-        __builtin_prefetch(&watch->keys->mak_old);
-    }
-    for (size_t index = 0; index < count; index++) {
-        pos_slot *slot = &engine->slots[index];
-        if (slot->cause == POS_CAUSE_NONE) slot->cause = (uint8_t)judge_terminal(engine, slot);
+    const size_t behind = count < STEP_BEHIND ? count : STEP_BEHIND;
+    for (size_t index = 0; index < count + 4 * behind; index++) {
+        ask_cell(engine, slot_at(engine, index, count));
+        ask_record(engine, slot_at(engine, index - behind, count));
+        find_terminal(engine, slot_at(engine, index - 2 * behind, count));
+        find_keys(engine, slot_at(engine, index - 3 * behind, count));
+        judge_identity(engine, slot_at(engine, index - 4 * behind, count));
     }
 }
 
