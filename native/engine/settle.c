@@ -274,10 +274,11 @@ static const pos_slot *slot_ahead(const pos_engine *engine, size_t index)
     return slot->cause == POS_CAUSE_NONE ? slot : NULL;
 }
 
-/* The key that signs the answer, the one that its message may end, and the terminal's state. */
+/* The terminal, the key that signs the answer, the one that its message may end, and the state. */
 static void ask_first(const pos_engine *engine, const pos_slot *slot)
 {
     if (slot == NULL) return;
+    __builtin_prefetch(slot->terminal);
     if (slot->key != NULL) __builtin_prefetch(slot->key);
     if (slot->keys != NULL) __builtin_prefetch(&slot->keys->mak_old);
     if (slot->ours == NULL) return; /* its first message since the start: found when its turn comes */
