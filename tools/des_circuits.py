@@ -23,6 +23,9 @@ HOME = Path(__file__).resolve().parent.parent
 FOUND = HOME / "tools" / "des_circuits.txt"
 KINDS = ("ternary", "binary")
 ALL = (1 << 64) - 1
+# In which order a round goes through the S-boxes, from 0. The first of a round wait for the last of
+# the round before: of eighty orders that were measured on Zen 4 this one is among the best.
+ORDERS = {"ternary": (4, 3, 7, 2, 1, 5, 0, 6), "binary": range(8)}
 BINARY = {1: "AND", 2: "OR", 3: "XOR", 4: "ANDNOT", 5: "NOT"}
 
 Gate = tuple[int, int, int, int]  # kind, a, b, c: see tools/des_search.c
@@ -128,11 +131,11 @@ def _box(circuit: Circuit, box: int) -> str:
     return text + "}\n\n"
 
 
-def _round() -> str:
+def _round(kind: str) -> str:
     text = "static inline void round_of(VECTOR *restrict into, const VECTOR *from,\n"
     text += "                            const VECTOR *c, const VECTOR *d)\n"
     text += "{\n    VECTOR outputs[4];\n"
-    for box in range(8):
+    for box in ORDERS[kind]:
         inputs = []
         for place in range(6):
             key = CHOICE_2[6 * box + place] - 1
@@ -168,7 +171,7 @@ def written(kind: str) -> str:
 """
     for box, circuit in enumerate(circuits):
         text += _box(circuit, box)
-    return text + _round()
+    return text + _round(kind)
 
 
 def search(seconds: float) -> None:

@@ -285,52 +285,52 @@ static inline void round_of(VECTOR *restrict into, const VECTOR *from,
                             const VECTOR *c, const VECTOR *d)
 {
     VECTOR outputs[4];
-    box_1(XOR(from[31], c[13]), XOR(from[0], c[16]), XOR(from[1], c[10]),
-          XOR(from[2], c[23]), XOR(from[3], c[0]), XOR(from[4], c[4]), outputs);
-    into[8] = XOR(into[8], outputs[0]);
-    into[16] = XOR(into[16], outputs[1]);
-    into[22] = XOR(into[22], outputs[2]);
-    into[30] = XOR(into[30], outputs[3]);
-    box_2(XOR(from[3], c[2]), XOR(from[4], c[27]), XOR(from[5], c[14]),
-          XOR(from[6], c[5]), XOR(from[7], c[20]), XOR(from[8], c[9]), outputs);
-    into[12] = XOR(into[12], outputs[0]);
-    into[27] = XOR(into[27], outputs[1]);
-    into[1] = XOR(into[1], outputs[2]);
-    into[17] = XOR(into[17], outputs[3]);
-    box_3(XOR(from[7], c[22]), XOR(from[8], c[18]), XOR(from[9], c[11]),
-          XOR(from[10], c[3]), XOR(from[11], c[25]), XOR(from[12], c[7]), outputs);
-    into[23] = XOR(into[23], outputs[0]);
-    into[15] = XOR(into[15], outputs[1]);
-    into[29] = XOR(into[29], outputs[2]);
-    into[5] = XOR(into[5], outputs[3]);
-    box_4(XOR(from[11], c[15]), XOR(from[12], c[6]), XOR(from[13], c[26]),
-          XOR(from[14], c[19]), XOR(from[15], c[12]), XOR(from[16], c[1]), outputs);
-    into[25] = XOR(into[25], outputs[0]);
-    into[19] = XOR(into[19], outputs[1]);
-    into[9] = XOR(into[9], outputs[2]);
-    into[0] = XOR(into[0], outputs[3]);
     box_5(XOR(from[15], d[12]), XOR(from[16], d[23]), XOR(from[17], d[2]),
           XOR(from[18], d[8]), XOR(from[19], d[18]), XOR(from[20], d[26]), outputs);
     into[7] = XOR(into[7], outputs[0]);
     into[13] = XOR(into[13], outputs[1]);
     into[24] = XOR(into[24], outputs[2]);
     into[2] = XOR(into[2], outputs[3]);
-    box_6(XOR(from[19], d[1]), XOR(from[20], d[11]), XOR(from[21], d[22]),
-          XOR(from[22], d[16]), XOR(from[23], d[4]), XOR(from[24], d[19]), outputs);
-    into[3] = XOR(into[3], outputs[0]);
-    into[28] = XOR(into[28], outputs[1]);
-    into[10] = XOR(into[10], outputs[2]);
-    into[18] = XOR(into[18], outputs[3]);
-    box_7(XOR(from[23], d[15]), XOR(from[24], d[20]), XOR(from[25], d[10]),
-          XOR(from[26], d[27]), XOR(from[27], d[5]), XOR(from[28], d[24]), outputs);
-    into[31] = XOR(into[31], outputs[0]);
-    into[11] = XOR(into[11], outputs[1]);
-    into[21] = XOR(into[21], outputs[2]);
-    into[6] = XOR(into[6], outputs[3]);
+    box_4(XOR(from[11], c[15]), XOR(from[12], c[6]), XOR(from[13], c[26]),
+          XOR(from[14], c[19]), XOR(from[15], c[12]), XOR(from[16], c[1]), outputs);
+    into[25] = XOR(into[25], outputs[0]);
+    into[19] = XOR(into[19], outputs[1]);
+    into[9] = XOR(into[9], outputs[2]);
+    into[0] = XOR(into[0], outputs[3]);
     box_8(XOR(from[27], d[17]), XOR(from[28], d[13]), XOR(from[29], d[21]),
           XOR(from[30], d[7]), XOR(from[31], d[0]), XOR(from[0], d[3]), outputs);
     into[4] = XOR(into[4], outputs[0]);
     into[26] = XOR(into[26], outputs[1]);
     into[14] = XOR(into[14], outputs[2]);
     into[20] = XOR(into[20], outputs[3]);
+    box_3(XOR(from[7], c[22]), XOR(from[8], c[18]), XOR(from[9], c[11]),
+          XOR(from[10], c[3]), XOR(from[11], c[25]), XOR(from[12], c[7]), outputs);
+    into[23] = XOR(into[23], outputs[0]);
+    into[15] = XOR(into[15], outputs[1]);
+    into[29] = XOR(into[29], outputs[2]);
+    into[5] = XOR(into[5], outputs[3]);
+    box_2(XOR(from[3], c[2]), XOR(from[4], c[27]), XOR(from[5], c[14]),
+          XOR(from[6], c[5]), XOR(from[7], c[20]), XOR(from[8], c[9]), outputs);
+    into[12] = XOR(into[12], outputs[0]);
+    into[27] = XOR(into[27], outputs[1]);
+    into[1] = XOR(into[1], outputs[2]);
+    into[17] = XOR(into[17], outputs[3]);
+    box_6(XOR(from[19], d[1]), XOR(from[20], d[11]), XOR(from[21], d[22]),
+          XOR(from[22], d[16]), XOR(from[23], d[4]), XOR(from[24], d[19]), outputs);
+    into[3] = XOR(into[3], outputs[0]);
+    into[28] = XOR(into[28], outputs[1]);
+    into[10] = XOR(into[10], outputs[2]);
+    into[18] = XOR(into[18], outputs[3]);
+    box_1(XOR(from[31], c[13]), XOR(from[0], c[16]), XOR(from[1], c[10]),
+          XOR(from[2], c[23]), XOR(from[3], c[0]), XOR(from[4], c[4]), outputs);
+    into[8] = XOR(into[8], outputs[0]);
+    into[16] = XOR(into[16], outputs[1]);
+    into[22] = XOR(into[22], outputs[2]);
+    into[30] = XOR(into[30], outputs[3]);
+    box_7(XOR(from[23], d[15]), XOR(from[24], d[20]), XOR(from[25], d[10]),
+          XOR(from[26], d[27]), XOR(from[27], d[5]), XOR(from[28], d[24]), outputs);
+    into[31] = XOR(into[31], outputs[0]);
+    into[11] = XOR(into[11], outputs[1]);
+    into[21] = XOR(into[21], outputs[2]);
+    into[6] = XOR(into[6], outputs[3]);
 }
