@@ -249,6 +249,7 @@ def test_one_disagreement_is_enough_to_be_out_of_balance() -> None:
 def test_a_player_that_ends_is_named_with_its_last_words(tmp_path: Path) -> None:
     command = [*players.verb()[:1], "-c", "print('no such file'); raise SystemExit(3)"]
     player = players.start("engine", command, home=tmp_path)
+    player.process.wait()  # the clock below goes by looks: it would not wait for a busy machine
     with pytest.raises(PlayerFault, match="engine ended with 3:\nno such file"):
         players.wait_until(
             player, lambda: False, seconds_max=20, clock=Clock(), sleep=lambda _: None
