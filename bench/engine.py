@@ -78,7 +78,7 @@ def card(middle: dict[str, Any]) -> dict[str, Any]:
         "reply_bytes": middle["reply_bytes"],
         "journal_bytes": middle["journal_bytes"],
         "flushes": middle["flushes"] / messages,
-        "durability": "late acknowledgement, nothing following: commit and sync",
+        "durability": "late: one flush a page, answered when it returns",
     }
 
 

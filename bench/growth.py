@@ -2,7 +2,7 @@
 
     .venv/bin/python bench/growth.py [ENTRIES]      50,000,000, unless told
 
-Entries of 345 bytes in pages of 256 KiB, late acknowledgement, volumes of 256 MiB that are made
+Entries of 345 bytes in pages of 256 KiB, one flush a page, volumes of 256 MiB that are made
 ahead meanwhile; a plain file (O_APPEND, fdatasync, a new one every 256 MiB) gets the same bytes in
 turns of a two-hundredth of the whole, now one first, now the other, so that both see the same disk:
 it drifts by itself, by more than what is asked here. So the bar is of both together,

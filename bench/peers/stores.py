@@ -3,7 +3,7 @@
     .venv/bin/python bench/peers/stores.py
 
 Records of 300 bytes in equal batches, each batch on disk before the next begins to count: ours a
-page of the journal a batch (late acknowledgement, the last synced), SQLite in WAL with synchronous
+page of the journal a batch (one flush a page), SQLite in WAL with synchronous
 FULL, PostgreSQL by binary COPY with synchronous_commit. All take turns on the same disk, seven runs
 each, with a sync before every run. Peers that cannot be had are named with the reason. Cost: two
 minutes, 4 GiB of disk for a while.

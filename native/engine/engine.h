@@ -8,8 +8,7 @@
  *     └── release ─▶ replies ◀── durable sequence ────┘
  *
  * A cohort is the replies of one page. Six are enough: one fills, one waits, one is being assembled
- * and one flushed, one is committed but durable only with the next (late acknowledgement), and one is
- * being sent.
+ * and one flushed, one is being sent, and one to spare.
  */
 #ifndef POS_ENGINE_ROOM_H
 #define POS_ENGINE_ROOM_H
@@ -25,10 +24,14 @@
  */
 pos_status pos_engine_turn_over(pos_engine *engine, bool *turned_out);
 /*
- * Journal thread: writes the page that was handed over, and then, where less was staged meanwhile
- * than waits, syncs so that it need not wait for the next. Fails: JOURNAL_IN_DOUBT.
+ * Journal thread: writes the page that was handed over. A large one may still be on its way when this
+ * comes back, so that the next can be handed over; with none handed over it waits for that.
+ * Fails: JOURNAL_IN_DOUBT.
  */
 pos_status pos_engine_write(pos_engine *engine);
+/* Has `tell` called when replies became ready after `write` had come back: by another thread, so
+ * briefly, and not into the engine. NULL: no longer; after that, never again. */
+void pos_engine_on_durable(pos_engine *engine, void (*tell)(void *context), void *context);
 /* Front thread, after a write: counts it; the replies that became durable are ready now.
  * Fails: JOURNAL_IN_DOUBT. */
 pos_status pos_engine_release(pos_engine *engine);

@@ -254,27 +254,12 @@ pos_status pos_engine_turn_over(pos_engine *engine, bool *turned_out)
     return POS_OK;
 }
 
-/*
- * Late acknowledgement: the next page's commit makes this one durable, for one flush less. But a flush
- * alone takes a third of a commit. Where fewer are staged than wait for an answer, they lose less by
- * waiting for a sync than the others gain by it; where nothing is staged, there is no next commit.
- * Without this a hundred terminals with one message each move in step: the ninety that are committed
- * wait for the ten that are staged, then all are answered at once, and the disk waits for the front.
- */
-static bool is_sync_due(pos_engine *engine)
-{
-    return pos_journal_late(engine->journal)
-           > atomic_load_explicit(&engine->staged_count, memory_order_relaxed);
-}
-
 pos_status pos_engine_write(pos_engine *engine)
 {
     assert(engine != NULL);
     if (atomic_load(&engine->is_in_doubt)) return POS_JOURNAL_IN_DOUBT;
     const int64_t began = pos_clock_monotonic_ns();
-    pos_status status = pos_journal_write(engine->journal, false);
-    if (status == POS_OK && is_sync_due(engine)) status = pos_journal_sync(engine->journal);
-    if (status != POS_OK) {
+    if (pos_journal_write(engine->journal, false) != POS_OK) {
         /* Law 4: the outcome is unknown. Nothing of it was answered, nothing will be. */
         atomic_store(&engine->is_in_doubt, true);
         return POS_JOURNAL_IN_DOUBT;
@@ -282,6 +267,12 @@ pos_status pos_engine_write(pos_engine *engine)
     atomic_store(&engine->commit_ns, (long long)(pos_clock_monotonic_ns() - began));
     atomic_fetch_add(&engine->commit_count, 1);
     return POS_OK;
+}
+
+void pos_engine_on_durable(pos_engine *engine, void (*tell)(void *context), void *context)
+{
+    assert(engine != NULL);
+    pos_journal_on_durable(engine->journal, tell, context);
 }
 
 bool pos_engine_is_staged(const pos_engine *engine)

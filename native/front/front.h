@@ -33,6 +33,7 @@ typedef enum front_tag {
     TAG_CONNECTION,
     TAG_SIGNAL,
     TAG_JOURNAL, /* the journal thread has written */
+    TAG_DURABLE, /* a page that was still on its way is durable */
     TAG_MAIL,    /* another thread wants something */
     TAG_CONTROL_LISTENER,
     TAG_CONTROL
@@ -86,6 +87,7 @@ struct pos_front {
     int spare; /* given up to refuse a connection when no descriptor is left */
     int signals;
     int journal_event;
+    int durable_event;
     int kick_event;
     int mail_event;
     int control_listener;

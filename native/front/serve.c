@@ -2,9 +2,12 @@
  * The loop. Front thread and journal thread hand one token to and fro:
  *
  *   front thread                                           journal thread
- *   wait (epoll) ─▶ read ─▶ submit ─▶ turn over ── kick ──▶ write, sync if little more is coming
+ *   wait (epoll) ─▶ read ─▶ submit ─▶ turn over ── kick ──▶ write
  *     ▲                                                        │
  *     └── send ◀── replies of what is durable ◀──── event ─────┘
+ *
+ *   A large page is committed by a thread of the journal's own, so that the next can be handed over
+ *   before it is durable; when it is, another event says so, and the front sends.
  *
  *   Back-pressure: when a page and all cohorts are full, the round's arrivals are held and nothing
  *   is read until the journal thread has answered: the kernel's buffers fill, and terminals wait.
@@ -59,6 +62,12 @@ static void take(int event)
     while (read(event, &count, sizeof count) < 0 && errno == EINTR) {}
 }
 
+static void tell_durable(void *context)
+{
+    const pos_front *front = context;
+    post(front->durable_event);
+}
+
 static void *journal_loop(void *context)
 {
     pos_front *front = context;
@@ -90,6 +99,7 @@ static pos_status start_thread(pos_front *front)
     sigset_t before;
     sigfillset(&all);
     if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return POS_SYSTEM;
+    pos_engine_on_durable(front->engine, tell_durable, front);
     const int failed = pthread_create(&front->journal_thread, NULL, journal_loop, front);
     front->has_touch = pthread_create(&front->touch_thread, NULL, touch_tables, front) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -102,6 +112,7 @@ static void stop_thread(pos_front *front)
 {
     if (front->has_touch) (void)pthread_join(front->touch_thread, NULL);
     front->has_touch = false;
+    pos_engine_on_durable(front->engine, NULL, NULL);
     if (!front->has_thread) return;
     atomic_store(&front->is_ending, true);
     post(front->kick_event);
@@ -138,7 +149,7 @@ static bool is_gathering(pos_front *front)
     return staged < GATHER_ENTRIES_MAX && staged * GATHER_PARTS < front->unanswered_peak;
 }
 
-/* Hands over what is staged; or asks for a sync where something committed is not yet durable. */
+/* Hands over what is staged; or has the journal thread wait for a page that is still on its way. */
 static pos_status hand_over(pos_front *front)
 {
     if (front->is_writing) return POS_OK;
@@ -146,9 +157,9 @@ static pos_status hand_over(pos_front *front)
     bool is_turned = false;
     const pos_status status = pos_engine_turn_over(front->engine, &is_turned);
     if (status != POS_OK) return status;
-    const bool is_sync_due =
+    const bool is_on_its_way =
         pos_engine_is_waiting(front->engine) && !pos_engine_is_staged(front->engine);
-    if (!is_turned && !is_sync_due) return POS_OK;
+    if (!is_turned && !is_on_its_way) return POS_OK;
     front->is_writing = true;
     post(front->kick_event);
     return POS_OK;
@@ -323,6 +334,10 @@ static pos_status one_event(pos_front *front, const struct epoll_event *event)
     case TAG_CONNECTION: return connection_event(front, index, event->events);
     case TAG_SIGNAL: take_signal(front); return POS_OK;
     case TAG_JOURNAL: return journal_answered(front);
+    case TAG_DURABLE:
+        take(front->durable_event);
+        send_replies(front);
+        return POS_OK;
     case TAG_MAIL: return take_mail(front);
     case TAG_CONTROL_LISTENER: control_accept(front); return POS_OK;
     case TAG_CONTROL: control_read(front, index); return POS_OK;
@@ -407,14 +422,16 @@ static pos_status make_events(pos_front *front)
 {
     front->epoll = epoll_create1(EPOLL_CLOEXEC);
     front->journal_event = eventfd(0, EFD_CLOEXEC);
+    front->durable_event = eventfd(0, EFD_CLOEXEC);
     front->kick_event = eventfd(0, EFD_CLOEXEC);
     front->mail_event = eventfd(0, EFD_CLOEXEC);
     front->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (front->epoll < 0 || front->journal_event < 0 || front->kick_event < 0
-        || front->mail_event < 0 || front->spare < 0) {
+    if (front->epoll < 0 || front->journal_event < 0 || front->durable_event < 0
+        || front->kick_event < 0 || front->mail_event < 0 || front->spare < 0) {
         return POS_SYSTEM;
     }
     const bool is_watched = watch(front, front->journal_event, EPOLLIN, TAG_JOURNAL, 0) == 0
+                            && watch(front, front->durable_event, EPOLLIN, TAG_DURABLE, 0) == 0
                             && watch(front, front->mail_event, EPOLLIN, TAG_MAIL, 0) == 0;
     return is_watched ? POS_OK : POS_SYSTEM;
 }
@@ -446,6 +463,7 @@ pos_status pos_front_open(pos_engine *engine, const pos_front_options *options,
     if (front == NULL) return POS_MEMORY;
     front->engine = engine;
     front->epoll = front->journal_event = front->kick_event = front->mail_event = -1;
+    front->durable_event = -1;
     front->spare = front->signals = front->control_listener = -1;
     for (size_t index = 0; index < CONTROLS_MAX; index++) front->controls[index].fd = -1;
     pthread_mutex_init(&front->mutex, NULL);
@@ -478,6 +496,7 @@ void pos_front_close(pos_front *front)
     if (front->control_path[0] != '\0') (void)unlink(front->control_path);
     close_one(front->signals);
     close_one(front->journal_event);
+    close_one(front->durable_event);
     close_one(front->kick_event);
     close_one(front->mail_event);
     close_one(front->spare);

@@ -60,29 +60,12 @@ bool pos_signal_wait_until(pthread_cond_t *signal, pthread_mutex_t *mutex, int64
 }
 
 /* ---- the commit itself --------------------------------------------------------------------------- */
-static int put(const pos_volume *volume, const pos_image *image)
-{
-    MDB_txn *txn = NULL;
-    int code = mdb_txn_begin(volume->env, NULL, 0, &txn);
-    if (code != 0) return code;
-    uint8_t key[8];
-    pos_store_u64_be(key, image->first_sequence);
-    MDB_val at = {.mv_size = sizeof key, .mv_data = key};
-    MDB_val value = {.mv_size = image->size, .mv_data = image->value};
-    code = mdb_put(txn, volume->database, &at, &value, MDB_APPEND | MDB_NOOVERWRITE);
-    if (code != 0) {
-        mdb_txn_abort(txn);
-        return code;
-    }
-    return mdb_txn_commit(txn);
-}
-
 static pos_status commit(pos_journal *journal, const pos_image *image)
 {
     const uint64_t before = atomic_load(&journal->committed_sequence);
     assert(image->first_sequence == before + 1);
     pos_volume *volume = pos_journal_open_volume(journal);
-    if (put(volume, image) != 0) {
+    if (pos_volume_put(volume, image->first_sequence, image->value, image->size) != 0) {
         pos_journal_stop(journal);
         return POS_JOURNAL_IN_DOUBT;
     }
@@ -91,8 +74,7 @@ static pos_status commit(pos_journal *journal, const pos_image *image)
     atomic_fetch_add(&journal->pages, 1U);
     atomic_fetch_add(&journal->bytes, image->size + POS_LMDB_HEADER);
     atomic_store_explicit(&journal->free_pages, pos_volume_free_pages(volume), memory_order_release);
-    pos_journal_publish(journal,
-                        journal->options.durability == POS_DURABLE_FULL ? last : before);
+    pos_journal_publish(journal, last);
     return POS_OK;
 }
 
@@ -131,6 +113,7 @@ static void *flight_loop(void *context)
         const int64_t ended_at_ns = pos_clock_monotonic_ns();
         (void)pthread_mutex_lock(&flight->mutex);
         flight->status = status;
+        if (flight->tell != NULL) flight->tell(flight->context);
         const int64_t took_ns = ended_at_ns - flight->began_at_ns;
         flight->quick_ns = quick_of(flight->quick_ns, took_ns);
         /* The next one begins at once, nobody need wake first; after a failure none ever does. */
@@ -187,6 +170,15 @@ pos_status pos_flight_begin(pos_journal *journal, const pos_image *image)
     (void)pthread_cond_broadcast(&flight->changed);
     (void)pthread_mutex_unlock(&flight->mutex);
     return POS_OK;
+}
+
+void pos_journal_on_durable(pos_journal *journal, void (*tell)(void *context), void *context)
+{
+    pos_flight *flight = &journal->flight;
+    (void)pthread_mutex_lock(&flight->mutex);
+    flight->tell = tell;
+    flight->context = context;
+    (void)pthread_mutex_unlock(&flight->mutex);
 }
 
 pos_status pos_flight_end(pos_journal *journal)

@@ -6,6 +6,7 @@
  *   published               what does: durable sequence, in-doubt mark; mapped by every reader
  *   volume-000001.mdb       pages; -lock beside it is LMDB's readers' table
  *   volume-000002.making    the next volume before it is whole
+ *   tail                    while a writer recovers: a copy of the page that it puts again (tail.c)
  *
  *   meta, 64 bytes                           published, 40 of 4,096 bytes
  *    0  8  magic "POSJRNL\n"                  0  8  magic "POSMARK\n"

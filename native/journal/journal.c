@@ -221,11 +221,21 @@ pos_status pos_journal_open(const char *path, const pos_journal_options *options
     return pos_journal_open_told(path, options, journal_out, NULL);
 }
 
+/* The last meta page, so that a clean end leaves nothing to recover. Where that fails nothing is lost, but
+ * the kernel may show from now on what the disk does not have. */
+static void flush_meta(pos_journal *journal)
+{
+    const bool is_recovered = journal->next_sequence > 0;
+    if (!is_recovered || atomic_load(&journal->is_in_doubt)) return;
+    if (mdb_env_sync(pos_journal_open_volume(journal)->env, 1) != 0) pos_journal_stop(journal);
+}
+
 /* What a child of a fork closes is its memory alone: map, files, locks and threads are the parent's. */
 static void close_files(pos_journal *journal)
 {
     pos_flight_destroy(journal);
     pos_ahead_destroy(journal);
+    flush_meta(journal);
     if (journal->volumes != NULL) {
         const uint32_t count = atomic_load(&journal->volume_count);
         for (uint32_t index = 0; index < count; index++) pos_volume_close(journal->volumes[index]);
@@ -242,6 +252,7 @@ void pos_journal_close(pos_journal *journal)
     if (journal == NULL) return;
     if (journal->generation == pos_registry_generation()) close_files(journal);
     pos_mark_close(journal->mark);
+    pos_tail_forget(&journal->tail);
     pos_stage_destroy(journal);
     pos_pans_destroy(journal);
     free(journal->volumes);

@@ -30,10 +30,9 @@ bool pos_journal_is_writing(const pos_journal *journal);
  * before a request is admitted. */
 bool pos_journal_has_room(const pos_journal *journal, size_t heap_size);
 
-/* Entries that are committed and wait for the next commit to make them durable; and what makes them so
- * at once, by a flush of its own. Journal thread. Fails: JOURNAL_IN_DOUBT, READONLY. */
-uint64_t pos_journal_late(const pos_journal *journal);
-pos_status pos_journal_sync(pos_journal *journal);
+/* `tell` is called when a page became durable, or failed, after `write` had come back: by the thread that
+ * commits large pages, so briefly, and not into the journal. NULL: no longer; after that, never again. */
+void pos_journal_on_durable(pos_journal *journal, void (*tell)(void *context), void *context);
 
 /* When the last replies left, for the header of the pages after. Any thread. */
 void pos_journal_sent(pos_journal *journal, int64_t at_ns);

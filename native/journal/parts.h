@@ -12,6 +12,7 @@
  *   arrow.c     pages as Arrow batches
  *   registry.c  which files this process has open
  *   recover.c   what a writer checks before it believes what it reads
+ *   tail.c      the page that was flushed, and that a loss of power took out of its volume's tree
  *   journal.c   open, close, facts; read.c pages, entries, finding
  *   write.c     pages assembled and written; commit.c the commit, in this thread or in its own
  *   verify.c and snapshot.c what their names say
@@ -157,6 +158,15 @@ pos_status pos_volume_seek(pos_volume *volume, pos_seek seek, uint64_t sequence,
 pos_status pos_volume_walk(pos_volume *volume, pos_seek seek, uint64_t sequence,
                            pos_value *values_out, size_t values_max, size_t *count_out,
                            char *words_out);
+/* One page, one transaction; an LMDB code. */
+int pos_volume_put(pos_volume *volume, uint64_t first_sequence, const uint8_t *data, size_t size);
+/* Whether a run's first bytes are those of a value of whole LMDB pages that begins at page `number` of
+ * a file of `pages_max`; its size goes to `size_out`. */
+bool pos_volume_is_run(const uint8_t *head, uint64_t number, uint64_t pages_max, uint64_t *size_out);
+/* Numbers of LMDB pages that the tree does not use and where the next transaction may have put a value: its
+ * free list, and the first behind its end. The caller frees `numbers_out`. */
+pos_status pos_volume_spares(pos_volume *volume, uint64_t **numbers_out, size_t *count_out,
+                             char *words_out);
 /* LMDB pages never used yet. */
 uint64_t pos_volume_free_pages(pos_volume *volume);
 void pos_volume_count(pos_volume *volume, uint64_t *pages_out, uint64_t *bytes_out);
@@ -266,6 +276,8 @@ typedef struct pos_flight {
     pos_status status;      /* of the last one */
     bool is_ending;
     bool has_thread;
+    void (*tell)(void *context); /* that a page is durable; NULL: nobody asks */
+    void *context;
     int64_t began_at_ns;    /* monotonic */
     int64_t quick_ns;       /* how long a quick commit takes */
     /* of the journal thread */
@@ -293,6 +305,22 @@ void pos_flight_is_back(pos_journal *journal);
 /* The same, but no longer than until `lead_ns` before it ends if it is a quick one. */
 pos_status pos_flight_linger(pos_journal *journal, int64_t lead_ns);
 
+/* ---- tail.c ------------------------------------------------------------------------------------- */
+typedef struct pos_tail {
+    uint8_t *run; /* NULL: none. LMDB's header, empty, and the value: aligned as in a map */
+    pos_page page;
+    bool is_copy; /* read from the file `tail` */
+} pos_tail;
+
+/* The page that continues the journal after sequence `last`, whose page has this digest, in volume
+ * `index` or the empty one after it, while no tree shows it. JOURNAL_END where there is none.
+ * The caller forgets what was found. */
+pos_status pos_tail_find(pos_journal *journal, uint32_t index, uint64_t last,
+                         const uint8_t digest[32], pos_tail *tail_out, char *words_out);
+void pos_tail_forget(pos_tail *tail);
+/* A writer that recovers: puts it, if there is one, and counts it as committed; its entries. */
+pos_status pos_tail_take(pos_journal *journal, uint32_t *entries_out, char *words_out);
+
 /* ---- journal.c ---------------------------------------------------------------------------------- */
 struct pos_journal {
     char path[POS_PATH_MAX];
@@ -309,6 +337,7 @@ struct pos_journal {
     pos_volume **volumes;
     uint32_t lowest;
     _Atomic uint32_t volume_count;
+    pos_tail tail; /* of a reader that came before the next writer; under `reading` */
 
     /* front thread */
     pos_buffer buffers[POS_BUFFERS];

@@ -5,8 +5,8 @@
  * halving over volumes and one seek in a tree. No index is written while the engine runs; the newest
  * entry of a terminal is found by scanning two columns backwards, ten million rows in about 10 ms.
  *
- * What a reader sees ends at the published durable sequence: a page may be in the volume before its
- * commit is durable, and a loss of power would take it back.
+ * What a reader sees ends at the published durable sequence. After a loss of power the last page of
+ * these may be in no tree until a writer has recovered: it is looked for once, and shown (tail.c).
  */
 #include "journal/parts.h"
 
@@ -127,6 +127,52 @@ static pos_status locate(pos_journal *journal, pos_seek kind, uint64_t sequence,
     return status;
 }
 
+/* Nothing known comes after that. */
+static bool is_past(pos_status status, pos_seek kind, uint64_t sequence, const pos_page *page)
+{
+    return status == POS_JOURNAL_END
+           || (status == POS_OK && kind == POS_SEEK_HOLDING
+               && sequence >= page->first_sequence + page->count);
+}
+
+/* The last volume with pages; the first where none has any. */
+static pos_status last_page(pos_journal *journal, uint32_t *index_out, pos_page *page_out,
+                            char *words_out)
+{
+    const pos_status status = find_volume(journal, UINT64_MAX - 1, index_out, words_out);
+    if (status != POS_OK) return status;
+    return locate(journal, POS_SEEK_HOLDING, UINT64_MAX - 1, page_out, words_out);
+}
+
+/* What was published goes on where the volumes end, and no writer has recovered yet. */
+static pos_status look_for_tail(pos_journal *journal, char *words_out)
+{
+    static const uint8_t NONE[32];
+    if (journal->tail.run != NULL) return POS_OK;
+    /* First of all: a writer may write, and all that was published by now is found below. */
+    const uint64_t visible = pos_journal_visible(journal);
+    (void)discover(journal);
+    uint32_t index = 0;
+    pos_page page;
+    const pos_status status = last_page(journal, &index, &page, words_out);
+    if (status != POS_OK && status != POS_JOURNAL_END) return status;
+    const uint64_t last = status == POS_OK ? page.first_sequence + page.count - 1 : 0;
+    if (last >= visible) return POS_JOURNAL_END;
+    return pos_tail_find(journal, index, last, last > 0 ? page.digest : NONE, &journal->tail,
+                         words_out);
+}
+
+static pos_status locate_tail(pos_journal *journal, pos_seek kind, uint64_t sequence,
+                              pos_page *page_out, char *words_out)
+{
+    const pos_status status = look_for_tail(journal, words_out);
+    if (status != POS_OK) return status;
+    const uint64_t first = journal->tail.page.first_sequence;
+    if (kind == POS_SEEK_AFTER ? first <= sequence : first > sequence) return POS_JOURNAL_END;
+    *page_out = journal->tail.page;
+    return POS_OK;
+}
+
 pos_status pos_journal_locate(pos_journal *journal, pos_seek kind, uint64_t sequence,
                               pos_page *page_out, char *words_out)
 {
@@ -135,10 +181,14 @@ pos_status pos_journal_locate(pos_journal *journal, pos_seek kind, uint64_t sequ
     (void)pthread_mutex_lock(&journal->reading);
     pos_status status = locate(journal, kind, sequence, page_out, words_out);
     /* Only at the end of what is known are there volumes to be discovered. */
-    const bool is_past = status == POS_JOURNAL_END
-                         || (status == POS_OK && kind == POS_SEEK_HOLDING
-                             && sequence >= page_out->first_sequence + page_out->count);
-    if (is_past && discover(journal)) status = locate(journal, kind, sequence, page_out, words_out);
+    if (is_past(status, kind, sequence, page_out) && discover(journal)) {
+        status = locate(journal, kind, sequence, page_out, words_out);
+    }
+    if (journal->options.readonly && is_past(status, kind, sequence, page_out)
+        && sequence <= pos_journal_visible(journal)) {
+        const pos_status found = locate_tail(journal, kind, sequence, page_out, words_out);
+        if (found != POS_JOURNAL_END) status = found;
+    }
     (void)pthread_mutex_unlock(&journal->reading);
     return status;
 }

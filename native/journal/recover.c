@@ -5,11 +5,12 @@
  *   2. flush it and the one before: what a killed writer left in the page cache may not be on the disk
  *      yet, and answering from it would be answering before the commit (measured: in full mode too)
  *   3. the sequences of those two run on, and the last pages have their sums and chain
- *   4. nothing that was published durable is missing; and where the last writer ended in doubt, the
- *      disk holds what the kernel shows
- *   5. what is there is durable now: publish it
+ *   4. where the last writer ended in doubt, the disk holds what the kernel shows
+ *   5. the page that was flushed, and that its volume's tree does not show, is put again (tail.c)
+ *   6. nothing that was published durable is missing
+ *   7. what is there is durable now: publish it
  *
- * Nothing is cut or mended. A journal that fails is refused, in words, and stays as it is: reading
+ * Nothing is cut. A journal that fails is refused, in words, and stays as it is: reading
  * and `posengine journal verify` still work on it, and a snapshot takes what is whole.
  */
 #include "journal/parts.h"
@@ -17,6 +18,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -29,7 +31,8 @@
 /* The volume that will be written: opened so from the start, for a file is opened once. */
 static pos_status open_last(pos_journal *journal, char *words_out)
 {
-    uint32_t count = atomic_load(&journal->volume_count);
+    const uint32_t listed = atomic_load(&journal->volume_count);
+    uint32_t count = listed;
     for (;;) {
         atomic_store(&journal->volume_count, count - 1);
         const pos_status status = pos_journal_take_volume(journal, words_out);
@@ -37,12 +40,13 @@ static pos_status open_last(pos_journal *journal, char *words_out)
         pos_value value;
         const pos_status found =
             pos_volume_seek(journal->volumes[count - 1], POS_SEEK_LAST, 0, &value, words_out);
-        if (found != POS_JOURNAL_END) return found;
-        if (count == 1) return POS_OK;
+        if (found != POS_JOURNAL_END || count == 1) {
+            atomic_store(&journal->is_next_ready, count < listed);
+            return found == POS_JOURNAL_END ? POS_OK : found;
+        }
         pos_volume_close(journal->volumes[count - 1]);
         journal->volumes[count - 1] = NULL;
         count--;
-        atomic_store(&journal->is_next_ready, true);
     }
 }
 
@@ -188,19 +192,26 @@ static pos_status compare_disk(const pos_journal *journal, char *words_out)
 pos_status pos_journal_recover(pos_journal *journal, char *words_out)
 {
     assert(!journal->options.readonly);
+    uint32_t put_again = 0;
     pos_status status = open_last(journal, words_out);
     if (status == POS_OK) status = join_volumes(journal, words_out);
     if (status == POS_OK) status = check_tail(journal, words_out);
-    if (status == POS_OK) status = compare_mark(journal, words_out);
     if (status == POS_OK) status = compare_disk(journal, words_out);
+    if (status == POS_OK) status = pos_tail_take(journal, &put_again, words_out);
+    if (status == POS_OK) status = compare_mark(journal, words_out);
     if (status != POS_OK) return status;
 
     const uint64_t found = atomic_load(&journal->committed_sequence);
     const uint64_t published = atomic_load(&journal->mark->durable_sequence);
     const bool was_in_doubt = atomic_load(&journal->mark->is_in_doubt) != 0;
-    if (was_in_doubt || published != found) {
-        pos_words(journal->report, "%sentries up to %llu are here and durable, %llu more than published",
-                  was_in_doubt ? "the last writer ended in doubt; " : "",
+    if (was_in_doubt || published != found || put_again > 0) {
+        char again[80] = "";
+        if (put_again > 0) {
+            (void)snprintf(again, sizeof again, "the last page, of %u entries, was put again; ",
+                           put_again);
+        }
+        pos_words(journal->report, "%s%sentries up to %llu are here and durable, %llu more than published",
+                  was_in_doubt ? "the last writer ended in doubt; " : "", again,
                   (unsigned long long)found, (unsigned long long)(found - published));
     }
     journal->next_sequence = found + 1;
@@ -215,6 +226,7 @@ pos_status pos_journal_recover(pos_journal *journal, char *words_out)
     pos_volume_count(volume, &pages, &bytes);
     atomic_store(&journal->pages, pages); /* of this volume; ahead.c adds the others */
     atomic_store(&journal->bytes, bytes);
+    atomic_store(&journal->free_pages, pos_volume_free_pages(volume));
     int dead = 0;
     (void)mdb_reader_check(volume->env, &dead);
     return POS_OK;

@@ -24,6 +24,7 @@
 #define OVERFLOW_FLAG 0x04U
 #define RUN_FLAGS_AT 10U  /* from the start of an overflow run: LMDB's mp_flags */
 #define RUN_PAGES_AT 12U  /* and its mp_pages */
+#define FREE_LIST 0U /* LMDB's own database of the pages that it may use again, by transaction */
 
 pos_status pos_status_of_lmdb(int code)
 {
@@ -136,6 +137,87 @@ void pos_volume_close(pos_volume *volume)
     if (volume->env != NULL) mdb_env_close(volume->env);
     pos_registry_leave(&volume->registered);
     free(volume);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------ */
+int pos_volume_put(pos_volume *volume, uint64_t first_sequence, const uint8_t *data, size_t size)
+{
+    assert(volume->is_writable);
+    MDB_txn *txn = NULL;
+    int code = mdb_txn_begin(volume->env, NULL, 0, &txn);
+    if (code != 0) return code;
+    uint8_t key[8];
+    pos_store_u64_be(key, first_sequence);
+    MDB_val at = {.mv_size = sizeof key, .mv_data = key};
+    MDB_val value = {.mv_size = size, .mv_data = (void *)(uintptr_t)data};
+    code = mdb_put(txn, volume->database, &at, &value, MDB_APPEND | MDB_NOOVERWRITE);
+    if (code != 0) {
+        mdb_txn_abort(txn);
+        return code;
+    }
+    return mdb_txn_commit(txn);
+}
+
+/* ---- pages that the tree does not use ------------------------------------------------------------ */
+bool pos_volume_is_run(const uint8_t *head, uint64_t number, uint64_t pages_max, uint64_t *size_out)
+{
+    const uint64_t pages = pos_load_u32_le(head + RUN_PAGES_AT);
+    if (pos_load_u64_le(head) != number) return false;
+    if (pos_load_u16_le(head + RUN_FLAGS_AT) != OVERFLOW_FLAG) return false;
+    if (pages == 0 || number >= pages_max || pages > pages_max - number) return false;
+    *size_out = pages * POS_LMDB_PAGE - POS_LMDB_HEADER;
+    return true;
+}
+
+/* A record of the free list: how many numbers, and the numbers. */
+static int add_spares(const MDB_val *record, uint64_t **numbers, size_t *count)
+{
+    const uint8_t *words = record->mv_data;
+    const uint64_t some = record->mv_size < 8 ? 0 : pos_load_u64_le(words);
+    if (some > record->mv_size / 8 - 1) return MDB_CORRUPTED;
+    uint64_t *more = realloc(*numbers, (*count + some) * sizeof *more);
+    if (more == NULL) return ENOMEM;
+    *numbers = more;
+    for (uint64_t index = 1; index <= some; index++) {
+        more[(*count)++] = pos_load_u64_le(words + index * 8);
+    }
+    return 0;
+}
+
+pos_status pos_volume_spares(pos_volume *volume, uint64_t **numbers_out, size_t *count_out,
+                             char *words_out)
+{
+    size_t count = 0;
+    MDB_envinfo info;
+    MDB_cursor *cursor = NULL;
+    MDB_val key;
+    MDB_val record;
+    uint64_t *numbers = calloc(POS_COMMIT_PAGES_MAX, sizeof *numbers);
+    int code = numbers == NULL ? ENOMEM : mdb_txn_renew(volume->reading);
+    if (code == 0) {
+        (void)mdb_env_info(volume->env, &info);
+        while (count < POS_COMMIT_PAGES_MAX) {
+            numbers[count] = (uint64_t)info.me_last_pgno + 1 + count;
+            count++;
+        }
+        code = mdb_cursor_open(volume->reading, FREE_LIST, &cursor);
+        if (code == 0) code = mdb_cursor_get(cursor, &key, &record, MDB_FIRST);
+        while (code == 0) {
+            code = add_spares(&record, &numbers, &count);
+            if (code == 0) code = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
+        }
+        if (cursor != NULL) mdb_cursor_close(cursor);
+        mdb_txn_reset(volume->reading);
+    }
+    if (code != MDB_NOTFOUND) {
+        pos_words(words_out, "volume %u: its free list cannot be read: %s", volume->number,
+                  mdb_strerror(code));
+        free(numbers);
+        return pos_status_of_lmdb(code);
+    }
+    *numbers_out = numbers;
+    *count_out = count;
+    return POS_OK;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------ */

@@ -5,14 +5,13 @@
  *   2. room       the page before is committed; the open volume has room, or the next one is taken
  *   3. commit     LMDB writes and flushes the pages, then writes the meta page that shows them
  *                 (commit.c, for large pages in a thread of its own)
- *   4. durable    full: at once, the meta was flushed too
- *                 late: the page before this one, whose meta this commit's flush carried out;
- *                 this one when a later commit or a sync has returned
+ *   4. durable    the page is flushed, and says of itself what it is: where a loss of power takes the
+ *                 meta page, recovery finds it and puts it again (tail.c). The meta page is flushed
+ *                 by the next commit; full: by this one
  *
  * What a crash leaves: before 3 the journal without the page; within 3 with or without it; after 3
- * with it, but in late mode a loss of power may still take it. Nothing of it was answered in any of
- * these: replies leave after 4. Why this holds, and the rules R1 to R8 that it needs, is told in
- * docs/explanation/durability.md.
+ * with it. Nothing of it was answered before: replies leave after 4. Why this holds, and the rules R1
+ * to R8 that it needs, is told in docs/explanation/durability.md.
  *
  * Any error from 2 to 4 ends the journal. Linux drops the pages of a failed flush and reports the
  * failure once, so a second try would succeed and mean nothing; in late mode it corrupts (measured).
@@ -51,7 +50,7 @@ pos_volume *pos_journal_open_volume(const pos_journal *journal)
 /* ---- room ---------------------------------------------------------------------------------------- */
 /*
  * The open volume is left for the next one.
- *   1. everything in it is made durable: the next volume's commits flush another file
+ *   1. its last meta page is flushed: the next volume's commits flush another file
  *   2. the next volume is opened; its first page chains to the last page of this one
  * A crash between leaves an empty volume, which the next writer goes on with.
  */
@@ -60,7 +59,6 @@ static pos_status turn_volume(pos_journal *journal)
     const pos_status ready = pos_journal_prepare_now(journal);
     if (ready != POS_OK) return ready;
     if (mdb_env_sync(pos_journal_open_volume(journal)->env, 1) != 0) return POS_JOURNAL_IN_DOUBT;
-    pos_journal_publish(journal, atomic_load(&journal->committed_sequence));
     return pos_journal_take_volume(journal, NULL);
 }
 
@@ -134,17 +132,6 @@ static pos_status write_page(pos_journal *journal, uint32_t number, int64_t *ass
     return pos_flight_begin(journal, image);
 }
 
-/* Makes durable what is committed. Never by an empty transaction: that flushes nothing. */
-static pos_status sync_committed(pos_journal *journal)
-{
-    if (pos_flight_end(journal) != POS_OK) return POS_JOURNAL_IN_DOUBT;
-    const uint64_t committed = atomic_load(&journal->committed_sequence);
-    if (committed == atomic_load(&journal->durable_sequence)) return POS_OK;
-    if (mdb_env_sync(pos_journal_open_volume(journal)->env, 1) != 0) return POS_JOURNAL_IN_DOUBT;
-    pos_journal_publish(journal, committed);
-    return POS_OK;
-}
-
 /* Pages that will never be: their account numbers are not left lying. What the front thread has is
  * wiped when it closes the journal, which is all that it can still do. */
 static void forget_handed(pos_journal *journal)
@@ -186,24 +173,10 @@ pos_status pos_journal_write(pos_journal *journal, bool is_idle)
         written++;
         atomic_store_explicit(&journal->begun, begun, memory_order_release);
     }
-    if (status == POS_OK && (is_idle || written == 0)) status = sync_committed(journal);
+    if (status == POS_OK && (is_idle || written == 0)) status = pos_flight_end(journal);
     if (status == POS_OK && written == 0) pos_journal_keep_ahead(journal, IDLE_BYTES);
     if (status == POS_OK) leave_room(journal);
     return written_out(journal, status);
-}
-
-pos_status pos_journal_sync(pos_journal *journal)
-{
-    assert(journal != NULL);
-    const pos_status status = pos_journal_usable(journal);
-    if (status != POS_OK) return status;
-    if (journal->options.readonly) return POS_JOURNAL_READONLY;
-    return written_out(journal, sync_committed(journal));
-}
-
-uint64_t pos_journal_late(const pos_journal *journal)
-{
-    return atomic_load(&journal->committed_sequence) - atomic_load(&journal->durable_sequence);
 }
 
 pos_status pos_journal_commit(pos_journal *journal, uint64_t *durable_sequence_out)

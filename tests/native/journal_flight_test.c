@@ -1,7 +1,7 @@
 /*
  * Goal: pages that are committed by a thread of their own, and volumes that are made by another, change
- * nothing of what holds without them: nothing is durable before a later commit or a sync returned, what
- * is staged is seen, every page chains, a volume is whole before its first page, nobody waits for zeros.
+ * nothing of what holds without them: nothing is durable before its commit returned, and whoever asked is told
+ * then; what is staged is seen, every page chains, a volume is whole before its first page, nobody waits for zeros.
  * Method: pages above the size from which a thread takes them, at full speed, by one thread and by two;
  * volumes just large enough to be made by the thread, quickly and slowly; endings with a page on its way.
  */
@@ -92,22 +92,35 @@ static void check_all(pos_journal *journal, uint64_t last)
     }
 }
 
+/* What was durable when the journal told. */
+typedef struct told {
+    pos_journal *journal;
+    _Atomic uint64_t durable;
+    _Atomic uint32_t times;
+} told;
+
+static void tell(void *context)
+{
+    told *all = context;
+    atomic_store(&all->durable, pos_journal_durable(all->journal));
+    atomic_fetch_add(&all->times, 1);
+}
+
 static void test_a_page_on_its_way_is_seen_and_not_yet_durable(pos_durability durability)
 {
     fresh_path();
     const pos_journal_options options = {.volume_size_max = VOLUME_SIZE, .durability = durability};
     pos_journal *journal = opened(&options);
+    told all = {.journal = journal};
+    pos_journal_on_durable(journal, tell, &all);
     uint64_t sequence = 0;
     for (uint64_t page = 1; page <= 40; page++) {
         for (uint32_t row = 0; row < ROWS; row++) stage(journal, ++sequence);
         CHECK(pos_journal_turn_over(journal));
         CHECK(!pos_journal_turn_over(journal));
         CHECK(pos_journal_write(journal, false) == POS_OK);
-        /* Late: page N at most when N + 1 is handed over. Committed may be one page behind. */
         const uint64_t durable = pos_journal_durable(journal);
-        const uint64_t most = durability == POS_DURABLE_FULL ? page : page - 1;
-        CHECK(durable <= most * ROWS);
-        CHECK(page < 3 || durable >= (page - 2) * ROWS);
+        CHECK(durable == page * ROWS || durable == (page - 1) * ROWS);
         /* From the buffers, or from the volume, but seen. */
         for (uint64_t some = sequence > 450 ? sequence - 450 : 1; some <= sequence; some += 7) {
             pos_entry entry;
@@ -121,6 +134,11 @@ static void test_a_page_on_its_way_is_seen_and_not_yet_durable(pos_durability du
     CHECK(pos_journal_write(journal, true) == POS_OK);
     CHECK(pos_journal_durable(journal) == sequence);
     CHECK(journal->flight.has_thread);
+    CHECK(atomic_load(&all.times) == 40 && atomic_load(&all.durable) == sequence);
+    pos_journal_on_durable(journal, NULL, NULL);
+    for (uint32_t row = 0; row < ROWS; row++) stage(journal, ++sequence);
+    CHECK(pos_journal_commit(journal, NULL) == POS_OK);
+    CHECK(atomic_load(&all.times) == 40);
     check_all(journal, sequence);
     pos_journal_close(journal);
     journal = opened(&options);

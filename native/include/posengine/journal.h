@@ -123,8 +123,8 @@ typedef struct pos_totals {
 typedef struct pos_journal pos_journal;
 
 typedef enum pos_durability {
-    POS_DURABLE_LATE, /* one flush a commit: page N is durable when commit N+1 or a sync returns */
-    POS_DURABLE_FULL  /* two flushes a commit: durable when it returns */
+    POS_DURABLE_LATE, /* one flush a commit; LMDB's meta page is flushed late, by the next one */
+    POS_DURABLE_FULL  /* two flushes a commit. In both a page is durable when its commit returns */
 } pos_durability;
 
 typedef struct pos_journal_options {
@@ -143,8 +143,8 @@ typedef struct pos_journal_options {
 
 /*
  * Opens the journal in directory `path`, making it where it is absent and not `readonly`.
- * After a crash this recovers first: it syncs, checks the last pages and the chain, and tells what
- * it found through pos_journal_report.
+ * After a crash this recovers first: it syncs, checks the last pages and the chain, puts a flushed page
+ * again that a loss of power took out of its volume's tree, and tells what it found through pos_journal_report.
  * Fails: JOURNAL_ABSENT, JOURNAL_BUSY, JOURNAL_FORMAT, JOURNAL_CORRUPT, JOURNAL_FULL, SYSTEM.
  */
 POS_API pos_status pos_journal_open(const char *path, const pos_journal_options *options,
@@ -269,8 +269,7 @@ POS_API pos_status pos_journal_stage(pos_journal *journal, pos_entry *entry);
  * says so; else nothing happens. */
 POS_API void pos_journal_keep_pan(pos_journal *journal, const char *digits, size_t size);
 /*
- * Commits what is staged and waits until it is durable, in either mode. Nothing staged: syncs what
- * is not yet durable. Any failure is JOURNAL_IN_DOUBT, and every later call says so again.
+ * Commits what is staged and waits until it is durable, in either mode. Any failure is JOURNAL_IN_DOUBT, and every later call says so again.
  */
 POS_API pos_status pos_journal_commit(pos_journal *journal, uint64_t *durable_sequence_out);
 
@@ -279,9 +278,9 @@ POS_API pos_status pos_journal_commit(pos_journal *journal, uint64_t *durable_se
  *   turn_over   front thread: hands the open page to the writer and opens the next one.
  *               False where nothing is staged or the writer still has a page. True also where
  *               a change of business date has sealed a page: call it again after the write.
- *   write       journal thread: commits what was handed over; with `is_idle` (nothing more is coming)
- *               also makes it durable at once. With nothing handed and something not yet durable, it
- *               syncs. Fails as commit does.
+ *   write       journal thread: commits what was handed over. A large page may still be on its way when
+ *               it comes back, so that the next can be handed over; with `is_idle` (nothing more is
+ *               coming), and with nothing handed over, it waits for that. Fails as commit does.
  *   durable     any thread: the sequence up to which everything is on disk; answer no further.
  */
 POS_API bool pos_journal_turn_over(pos_journal *journal);

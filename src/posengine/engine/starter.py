@@ -27,8 +27,8 @@ core_dumps = false            # memory holds keys: leave it false outside of tes
 [journal]
 path = "journal"              # a directory, made at the first start. 流水
 keystore = "working.keys"     # working keys that sign-on makes, sealed. 工作密钥（加密）
-durability = "late"           # "late": one flush a commit, replies leave when the next has
-                              # returned; "full": two flushes. Neither loses what was answered.
+durability = "late"           # "late": one flush a commit, LMDB's meta page is flushed by the next;
+                              # "full": two flushes. Neither loses what was answered.
 # volume_size_max = 1073741824  # bytes of one volume; fixed when the first is made
 # volumes_max = 64              # volumes of this journal; unset: as many as the disk holds
 # page_entries_max = 4096       # entries of one commit

@@ -166,9 +166,23 @@ class Disk:
                 yield self._image(self.dice.choice(("writes", "sectors")), names, chance)
 
 
-def cuts(log: Path, home: Path, *, seed: int, samples: int) -> Iterator[Image]:
-    """Images of every moment of the record at ``log``; never the same one twice."""
+def left_at_the_end(log: Path, home: Path) -> Image:
+    """What is on the disk after the whole record, where nothing unsynced came to it."""
+    disk = Disk(str(home), random.Random(0))
+    for record in records(log.read_bytes()):
+        disk.apply(*record)
+    return disk._image("none", 0, 0)
+
+
+def cuts(
+    log: Path, home: Path, *, seed: int, samples: int, after: Image | None = None
+) -> Iterator[Image]:
+    """Images of every moment of the record at ``log``; never the same one twice. ``after``: what an
+    earlier cut had left, and the recorded process found."""
     disk = Disk(str(home), random.Random(seed))
+    if after is not None:
+        disk.names = {name: File(bytearray(content)) for name, content in after.files.items()}
+        disk.acknowledged, disk.attempted = after.acknowledged, after.attempted
     seen: set[int] = set()
     for number, record in enumerate(records(log.read_bytes())):
         disk.apply(*record)

@@ -7,6 +7,8 @@
  *   DISK_FAIL     "NAME:N": the n-th call of that name (fdatasync, fsync, pwrite, writev) gives EIO
  *   DISK_FULL     "N": from the n-th counted write on, a write gives ENOSPC
  *   DISK_STALE    reads past the page cache find something else: what a failed flush leaves behind
+ *   DISK_BLIND    a volume is read through its map alone, behind its tree there is nothing: a control, for
+ *                 a recovery that does not look for the tail
  *   DISK_LIES     syncs say that they did and do nothing: a control that the tests must catch
  *
  * A record: u8 operation, u32 file, u64 offset, u32 size, bytes. Operations: C made (path), W written,
@@ -192,6 +194,9 @@ ssize_t pwrite(int file, const void *data, size_t size, off_t offset)
 ssize_t pread(int file, void *data, size_t size, off_t offset)
 {
     const ssize_t got = REAL(pread)(file, data, size, offset);
+    if (got > 0 && number_at(file) != 0 && offset >= 8192 && getenv("DISK_BLIND") != NULL) {
+        memset(data, 0, (size_t)got);
+    }
     const int is_stale = got > 0 && file >= 0 && file < FILES && files[file].is_direct_read;
     if (is_stale && getenv("DISK_STALE") != NULL) ((unsigned char *)data)[got - 4096] ^= 1;
     return got;
