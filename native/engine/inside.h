@@ -261,10 +261,6 @@ struct pos_engine {
     uint64_t sequence; /* of the last entry staged */
     int64_t now_ns;    /* of the wave in hand */
     answer_clock answer_clock; /* the same, as terminals show it */
-    int64_t commit_counted;
-    atomic_llong commit_ns;    /* of the last write, by the journal thread */
-    atomic_llong commit_count; /* writes so far */
-    atomic_uint staged_count;  /* in the open page; read by the journal thread */
     atomic_bool is_in_doubt;
     bool is_stopped;
     pos_engine_counts counts;
@@ -294,13 +290,6 @@ void guard_note(pos_engine *engine, pos_slot *slot);
 void wave_ask(pos_engine *engine, size_t count);
 /* Declines what the rules approved and the embedding program did not. */
 void ask_apply(const pos_slot *slot, pos_decision *decision);
-
-/* What is staged is told to the journal thread, which syncs by it. */
-static inline void tell_staged(pos_engine *engine)
-{
-    const uint32_t count = pos_journal_staged_count(engine->journal);
-    atomic_store_explicit(&engine->staged_count, count, memory_order_relaxed);
-}
 
 /* settle.c: STAGE_FULL leaves everything as it was */
 pos_status settle_one(pos_engine *engine, pos_slot *slot);

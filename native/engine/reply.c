@@ -245,7 +245,6 @@ pos_status pos_engine_turn_over(pos_engine *engine, bool *turned_out)
         return POS_JOURNAL_IN_DOUBT;
     }
     if (!pos_journal_turn_over(engine->journal)) return POS_OK;
-    tell_staged(engine); /* not always 0: a change of business date seals a page of its own */
     engine->cohorts[engine->cohort_open].last_sequence = engine->sequence;
     engine->cohort_open = after(engine->cohort_open);
     assert(engine->cohorts[engine->cohort_open].count == 0);
@@ -258,14 +257,11 @@ pos_status pos_engine_write(pos_engine *engine)
 {
     assert(engine != NULL);
     if (atomic_load(&engine->is_in_doubt)) return POS_JOURNAL_IN_DOUBT;
-    const int64_t began = pos_clock_monotonic_ns();
     if (pos_journal_write(engine->journal, false) != POS_OK) {
         /* Law 4: the outcome is unknown. Nothing of it was answered, nothing will be. */
         atomic_store(&engine->is_in_doubt, true);
         return POS_JOURNAL_IN_DOUBT;
     }
-    atomic_store(&engine->commit_ns, (long long)(pos_clock_monotonic_ns() - began));
-    atomic_fetch_add(&engine->commit_count, 1);
     return POS_OK;
 }
 
@@ -290,15 +286,15 @@ bool pos_engine_is_waiting(const pos_engine *engine)
     return engine->sequence > pos_journal_durable(engine->journal);
 }
 
-/* The writer's thread leaves how long its commit took; it is counted here, by the one thread that
- * owns the histograms. */
+/* Counted here, by the one thread that owns the histograms: of two commits between two looks the later
+ * one's time. */
 static void count_commits(pos_engine *engine)
 {
-    const int64_t commits = atomic_load(&engine->commit_count);
-    if (commits == engine->commit_counted) return;
-    engine->commit_counted = commits;
-    engine->counts.commits = (uint64_t)commits;
-    pos_histogram_record(&engine->stages[STAGE_COMMIT], (uint64_t)atomic_load(&engine->commit_ns));
+    int64_t took_ns = 0;
+    const uint64_t commits = pos_journal_commits(engine->journal, &took_ns);
+    if (commits == engine->counts.commits) return;
+    engine->counts.commits = commits;
+    pos_histogram_record(&engine->stages[STAGE_COMMIT], (uint64_t)took_ns);
 }
 
 pos_status pos_engine_release(pos_engine *engine)

@@ -195,7 +195,6 @@ static pos_status stage(pos_engine *engine, const pos_terminal_state *ours, pos_
     const uint64_t expected = entry->sequence;
     const pos_status status = pos_journal_stage(engine->journal, entry);
     if (status != POS_OK) return status;
-    tell_staged(engine);
     assert(entry->sequence == expected);
     (void)expected;
     engine->sequence = entry->sequence;

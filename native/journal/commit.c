@@ -80,7 +80,10 @@ static pos_status commit(pos_journal *journal, const pos_image *image)
 
 static pos_status commit_and_give_back(pos_journal *journal, const pos_image *image)
 {
+    const int64_t began_at_ns = pos_clock_monotonic_ns();
     const pos_status status = commit(journal, image);
+    atomic_store(&journal->commit_ns, pos_clock_monotonic_ns() - began_at_ns);
+    atomic_fetch_add(&journal->commits, status == POS_OK ? 1U : 0U);
     /* Given back in any case: nothing waits for a writer that has stopped. */
     atomic_store_explicit(&journal->taken, image->buffer + 1, memory_order_release);
     if (status == POS_OK) pos_journal_keep_ahead(journal, image->size);
@@ -170,6 +173,12 @@ pos_status pos_flight_begin(pos_journal *journal, const pos_image *image)
     (void)pthread_cond_broadcast(&flight->changed);
     (void)pthread_mutex_unlock(&flight->mutex);
     return POS_OK;
+}
+
+uint64_t pos_journal_commits(const pos_journal *journal, int64_t *took_ns_out)
+{
+    *took_ns_out = atomic_load(&journal->commit_ns);
+    return atomic_load(&journal->commits);
 }
 
 void pos_journal_on_durable(pos_journal *journal, void (*tell)(void *context), void *context)

@@ -30,6 +30,9 @@ bool pos_journal_is_writing(const pos_journal *journal);
  * before a request is admitted. */
 bool pos_journal_has_room(const pos_journal *journal, size_t heap_size);
 
+/* Pages committed since the journal was opened, and how long the last commit took, put and flush. Any
+ * thread. */
+uint64_t pos_journal_commits(const pos_journal *journal, int64_t *took_ns_out);
 /* `tell` is called when a page became durable, or failed, after `write` had come back: by the thread that
  * commits large pages, so briefly, and not into the journal. NULL: no longer; after that, never again. */
 void pos_journal_on_durable(pos_journal *journal, void (*tell)(void *context), void *context);

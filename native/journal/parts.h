@@ -365,6 +365,8 @@ struct pos_journal {
     pos_flight flight;
     pos_ahead ahead;
     _Atomic int64_t durable_at_ns;
+    _Atomic int64_t commit_ns; /* what the last commit took, from put to flushed */
+    _Atomic uint64_t commits;  /* of this writer */
 
     _Atomic uint64_t committed_sequence;
     _Atomic uint64_t durable_sequence;

@@ -135,6 +135,8 @@ static void test_a_page_on_its_way_is_seen_and_not_yet_durable(pos_durability du
     CHECK(pos_journal_durable(journal) == sequence);
     CHECK(journal->flight.has_thread);
     CHECK(atomic_load(&all.times) == 40 && atomic_load(&all.durable) == sequence);
+    int64_t took_ns = 0;
+    CHECK(pos_journal_commits(journal, &took_ns) == 40 && took_ns > 0);
     pos_journal_on_durable(journal, NULL, NULL);
     for (uint32_t row = 0; row < ROWS; row++) stage(journal, ++sequence);
     CHECK(pos_journal_commit(journal, NULL) == POS_OK);
