@@ -13,7 +13,7 @@ import pytest
 HOME = Path(__file__).resolve().parents[2]
 SMALLEST = {
     "engine": "1000", "facts": "1", "growth": "200000",
-    "journal": "1", "latency": "0.3", "mac": "1", "parse": "1",
+    "journal": "1", "latency": "0.3", "mac": "1", "machine": "0.02", "parse": "1",
     "python": "50", "restart": "20000", "serve": "0.01", "state": "5000", "sums": "1",
 }  # fmt: skip
 
