@@ -12,9 +12,10 @@
  *   found ─▶ copied to the file `tail`, synced ─▶ put like any page ─▶ `tail` removed
  *
  * The copy comes first because to put is to write, perhaps over the place where the page lies: a crash
- * in the middle finds the copy; one after it finds the page at its new place. There is never more than one such page that was answered, for commit
- * N+1 has flushed meta N before it returns. One that was not answered, killed before its meta was
- * written, is found and put like the other: it is whole, it chains, and its terminals will repeat.
+ * in the middle finds the copy; one after it finds the page at its new place. There is never more than
+ * one such page that was answered, for commit N+1 has flushed meta N before it returns. One that was not
+ * answered, killed before its meta was written, is found and put like the other: it is whole, it chains,
+ * and its terminals will repeat.
  *
  * A reader that comes before the next writer finds the tail too, and shows it; it changes nothing.
  */
