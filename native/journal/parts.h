@@ -239,11 +239,14 @@ typedef struct pos_ahead {
     pthread_mutex_t mutex;   /* guards what follows */
     pthread_cond_t changed;
     uint64_t owed;           /* bytes to be zeroed now */
+    uint64_t written;        /* bytes of pages since the thread looked behind */
     bool is_wanted_now;      /* somebody waits for the volume */
     _Atomic bool is_ending;
     pos_status status;       /* of the last step */
     bool has_thread;
     uint32_t sealed_count;   /* volumes whose pages are to be counted */
+    uint32_t cached_index;   /* of the thread: volume and offset up to which page cache was let go */
+    uint64_t cached_from;
     _Atomic uint64_t left;   /* bytes not yet zeroed */
 } pos_ahead;
 

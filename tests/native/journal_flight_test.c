@@ -6,8 +6,12 @@
  * volumes just large enough to be made by the thread, quickly and slowly; endings with a page on its way.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -327,6 +331,50 @@ static void test_a_page_that_follows_a_failed_one_is_never_put(void)
     pos_journal_close(journal);
 }
 
+/* ---- page cache --------------------------------------------------------------------------------------- */
+/* Of a volume's bytes, how many are in memory. */
+static uint64_t cached(uint32_t number, uint64_t from, uint64_t to)
+{
+    static unsigned char pages[VOLUME_SIZE / 4096];
+    char name[POS_PATH_MAX];
+    uint64_t count = 0;
+    CHECK(pos_volume_path(name, path, number, ".mdb"));
+    const int file = open(name, O_RDONLY | O_CLOEXEC);
+    CHECK(file >= 0);
+    void *map = mmap(NULL, VOLUME_SIZE, PROT_READ, MAP_SHARED, file, 0);
+    CHECK(map != MAP_FAILED && mincore(map, VOLUME_SIZE, pages) == 0);
+    for (uint64_t page = from / 4096; page < to / 4096; page++) count += pages[page] & 1U;
+    CHECK(munmap(map, VOLUME_SIZE) == 0 && close(file) == 0);
+    return count * 4096;
+}
+
+static void test_what_was_written_long_ago_is_let_go_of(void)
+{
+    struct statfs facts;
+    CHECK(statfs(home, &facts) == 0);
+    if (facts.f_type == TMPFS_MAGIC) return; /* is memory itself */
+    fresh_path();
+    const pos_journal_options options = {.volume_size_max = VOLUME_SIZE};
+    pos_journal *journal = opened(&options);
+    uint64_t sequence = 0;
+    while (atomic_load(&journal->volume_count) < 3 || atomic_load(&journal->free_pages) > 1024) {
+        for (uint32_t row = 0; row < ROWS; row++) stage(journal, ++sequence);
+        CHECK(pos_journal_commit(journal, NULL) == POS_OK);
+    }
+    const uint64_t end = VOLUME_SIZE - atomic_load(&journal->free_pages) * 4096;
+    const uint64_t mebibyte = 1U << 20;
+    /* But for LMDB's own pages, which are mapped. */
+    for (uint32_t wait = 0; wait < 10000; wait++) {
+        if (cached(1, 0, VOLUME_SIZE) + cached(2, 0, VOLUME_SIZE) < mebibyte) break;
+        (void)usleep(1000);
+    }
+    CHECK(cached(1, 0, VOLUME_SIZE) + cached(2, 0, VOLUME_SIZE) < mebibyte);
+    CHECK(cached(3, 0, end - 8 * mebibyte) < mebibyte);
+    CHECK(cached(3, end - 3 * mebibyte, end) > 2 * mebibyte);
+    check_all(journal, sequence);
+    pos_journal_close(journal);
+}
+
 /* ---- endings -------------------------------------------------------------------------------------- */
 static void test_a_journal_closed_with_a_page_on_its_way_keeps_it_whole(void)
 {
@@ -379,6 +427,7 @@ int main(void)
     test_volumes_are_there_before_they_are_needed();
     test_a_writer_comes_back_to_a_volume_with_room();
     test_a_page_that_follows_a_failed_one_is_never_put();
+    test_what_was_written_long_ago_is_let_go_of();
     test_a_journal_closed_with_a_page_on_its_way_keeps_it_whole();
     test_a_child_of_a_fork_ends_without_the_parents_threads();
     char remove[96];
