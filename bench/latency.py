@@ -6,9 +6,8 @@
 and MAC verified, every batch settled and balanced at the end. First the highest sustained load, 64
 x 64 in a closed loop (median of its turns). Then, in turns, half of that in an open loop, at
 constant gaps and at random (Poisson): a latency counts from when its request was due. Beside each
-is the p99 of a commit by the engine's own clock, with the sync that makes it durable where one
-follows, of the same server and load; a fresh server a turn, so that its histogram holds that load
-alone.
+is the p99 of a commit, put and flush, by the engine's own clock, of the same server and load; a
+fresh server a turn, so that its histogram holds that load alone.
 
 A fresh engine takes the memory of its state's tables in a thread, where they are at most a 16th of
 the machine's: the tables here are 0.8 GB, and a load begins when the engine has stopped taking

@@ -99,11 +99,11 @@ static pos_status start_thread(pos_front *front)
     sigset_t before;
     sigfillset(&all);
     if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return POS_SYSTEM;
-    pos_engine_on_durable(front->engine, tell_durable, front);
     const int failed = pthread_create(&front->journal_thread, NULL, journal_loop, front);
     front->has_touch = pthread_create(&front->touch_thread, NULL, touch_tables, front) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed != 0) return POS_SYSTEM;
+    pos_engine_on_durable(front->engine, tell_durable, front);
     front->has_thread = true;
     return POS_OK;
 }

@@ -16,46 +16,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "check.h"
 #include "journal/form.h"
+#include "journals.h"
 #include "measure/measure.h"
 
 #define HEAP_SIZE 700
 #define ROWS 200 /* 180 KiB a page */
 #define VOLUME_SIZE POS_AHEAD_THREAD_SIZE_MIN
 
-static char home[64];
-static char path[128];
-
-static void fresh_path(void)
-{
-    static int number;
-    (void)snprintf(path, sizeof path, "%s/journal-%d", home, number++);
-}
-
-static void fill(uint8_t *heap, uint64_t sequence)
-{
-    uint64_t seed = sequence * 2654435761U + 1;
-    for (size_t index = 0; index < HEAP_SIZE; index++) {
-        seed = seed * 6364136223846793005U + 1442695040888963407U;
-        heap[index] = (uint8_t)(seed >> 56);
-    }
-}
-
-static pos_journal *opened(const pos_journal_options *options)
-{
-    pos_journal *journal = NULL;
-    char words[POS_JOURNAL_WORDS];
-    const pos_status status = pos_journal_open_told(path, options, &journal, words);
-    if (status != POS_OK) fprintf(stderr, "%s: %s\n", pos_status_name(status), words);
-    CHECK(status == POS_OK);
-    return journal;
-}
-
 static pos_status try_stage(pos_journal *journal, uint64_t sequence)
 {
     uint8_t heap[HEAP_SIZE];
-    fill(heap, sequence);
+    journals_fill(heap, HEAP_SIZE, sequence);
     pos_entry entry = {
         .received_at_ns = 1795302000000000000,
         .amount_minor = (int64_t)(sequence * 3),
@@ -77,7 +49,7 @@ static void stage(pos_journal *journal, uint64_t sequence)
 static void check_entry(const pos_entry *entry, uint64_t sequence)
 {
     uint8_t heap[HEAP_SIZE];
-    fill(heap, sequence);
+    journals_fill(heap, HEAP_SIZE, sequence);
     CHECK(entry->sequence == sequence);
     CHECK(entry->amount_minor == (int64_t)(sequence * 3));
     CHECK(entry->request_size == HEAP_SIZE && memcmp(entry->request, heap, HEAP_SIZE) == 0);
@@ -419,8 +391,7 @@ static void test_a_child_of_a_fork_ends_without_the_parents_threads(void)
 
 int main(void)
 {
-    (void)snprintf(home, sizeof home, "/tmp/posengine-flight-XXXXXX");
-    CHECK(mkdtemp(home) != NULL);
+    journals_home("/tmp/posengine-flight-XXXXXX");
     test_a_page_on_its_way_is_seen_and_not_yet_durable(POS_DURABLE_LATE);
     test_a_page_on_its_way_is_seen_and_not_yet_durable(POS_DURABLE_FULL);
     test_small_pages_between_large_ones_keep_their_order();

@@ -13,48 +13,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "check.h"
 #include "journal/parts.h"
+#include "journals.h"
 
 #define METAS (2U * POS_LMDB_PAGE)
 #define HEAP_SIZE 300
 #define ROWS 40 /* some LMDB pages a value */
 
-static char home[64];
-static char path[128];
 static const pos_journal_options WRITER = {.volume_size_max = 1024U * 1024U};
 static const pos_journal_options READER = {.readonly = true};
-
-static void fresh_path(void)
-{
-    static int number;
-    (void)snprintf(path, sizeof path, "%s/journal-%d", home, number++);
-}
-
-static void fill(uint8_t *heap, uint64_t sequence)
-{
-    uint64_t seed = sequence * 2654435761U + 1;
-    for (size_t index = 0; index < HEAP_SIZE; index++) {
-        seed = seed * 6364136223846793005U + 1442695040888963407U;
-        heap[index] = (uint8_t)(seed >> 56);
-    }
-}
-
-static pos_status open_told(const pos_journal_options *options, pos_journal **journal_out,
-                            char *words_out)
-{
-    return pos_journal_open_told(path, options, journal_out, words_out);
-}
-
-static pos_journal *opened(const pos_journal_options *options)
-{
-    pos_journal *journal = NULL;
-    char words[POS_JOURNAL_WORDS];
-    const pos_status status = open_told(options, &journal, words);
-    if (status != POS_OK) fprintf(stderr, "%s: %s\n", pos_status_name(status), words);
-    CHECK(status == POS_OK);
-    return journal;
-}
 
 /* A page of `rows` entries, committed. */
 static void commit(pos_journal *journal, uint32_t rows)
@@ -63,7 +30,7 @@ static void commit(pos_journal *journal, uint32_t rows)
     pos_journal_facts_read(journal, &facts);
     for (uint32_t row = 1; row <= rows; row++) {
         uint8_t heap[HEAP_SIZE];
-        fill(heap, facts.last_sequence + row);
+        journals_fill(heap, HEAP_SIZE, facts.last_sequence + row);
         pos_entry entry = {.received_at_ns = 1795302000000000000,
                            .kind = POS_KIND_SALE,
                            .outcome = POS_OUTCOME_APPROVED,
@@ -93,7 +60,7 @@ static void check_all(pos_journal *journal, uint64_t last)
         uint8_t heap[HEAP_SIZE];
         pos_entry entry;
         CHECK(pos_journal_entry(journal, sequence, &entry) == POS_OK);
-        fill(heap, sequence);
+        journals_fill(heap, HEAP_SIZE, sequence);
         CHECK(entry.sequence == sequence && memcmp(entry.request, heap, HEAP_SIZE) == 0);
     }
     uint64_t next = 1;
@@ -361,7 +328,7 @@ static void test_a_page_that_is_not_whole_is_not_put(void)
         /* Two bytes of LMDB's header say nothing: they are padding. */
         const bool says_nothing = place - (at - 16) >= 8 && place - (at - 16) < 10;
         pos_journal *journal = NULL;
-        const pos_status status = open_told(&WRITER, &journal, words);
+        const pos_status status = pos_journal_open_told(path, &WRITER, &journal, words);
         if (says_nothing || status == POS_OK) {
             CHECK(says_nothing);
             check_all(journal, 4 * ROWS);
@@ -417,10 +384,10 @@ static void test_recovery_may_end_at_any_moment(void)
     CHECK(pos_path_join(name, path, "tail"));
     value[size / 2] ^= 1;
     write_at(name, size / 2, value + size / 2, 1);
-    CHECK(open_told(&WRITER, &journal, words) == POS_JOURNAL_CORRUPT);
+    CHECK(pos_journal_open_told(path, &WRITER, &journal, words) == POS_JOURNAL_CORRUPT);
     CHECK(strstr(words, "the file tail") != NULL && has_copy());
     CHECK(truncate(name, 4000) == 0);
-    CHECK(open_told(&WRITER, &journal, words) == POS_JOURNAL_CORRUPT);
+    CHECK(pos_journal_open_told(path, &WRITER, &journal, words) == POS_JOURNAL_CORRUPT);
     CHECK(strstr(words, "another size") != NULL);
     CHECK(unlink(name) == 0);
     check_recovers(5 * ROWS, ROWS);
@@ -531,8 +498,7 @@ static void test_a_kill_before_any_write_of_the_recovery_loses_nothing(void)
 
 int main(void)
 {
-    (void)snprintf(home, sizeof home, "/tmp/posengine-tail-XXXXXX");
-    CHECK(mkdtemp(home) != NULL);
+    journals_home("/tmp/posengine-tail-XXXXXX");
     test_a_flushed_page_is_there_without_its_meta();
     test_it_is_found_in_a_volume_that_has_nothing_else();
     test_it_is_found_among_pages_that_were_used_before();
