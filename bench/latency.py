@@ -14,6 +14,10 @@ the machine's: the tables here are 0.8 GB, and a load begins when the engine has
 pages. On a machine with less than 13 GB that thread takes nothing, and the first messages of each
 table's page wait for it.
 
+What stops the machine for some milliseconds, once or twice a second, decides the p99 of a load. So
+the p99 of each twentieth of a second is told too: the middle one of a load is that of the engine
+while nothing stops it.
+
 Load, engine and journal share the machine's cores. How late posload itself sent, how long it held
 back what was due because every link was full, and how long it was ready and had no core, are
 printed: they are in the latency too. SECONDS (2) is how long each load lasts.
@@ -42,6 +46,7 @@ LINKS, DEPTH, TURNS = 64, 64, 5
 # What the tables below hold; a load ends there if it is quicker than this machine should be.
 COUNT_MAX = 2_000_000
 TOUCH_S_MAX = 30.0
+WINDOW_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,12 @@ class Load:
 
     report: posload.Report
     commit_p99_ns: float
+
+    def p99_of_windows_ns(self) -> list[float]:
+        """Of every whole window of the load in which something was due."""
+        columns, rows = self.report.facts["series_columns"], self.report.facts["series"]
+        points = [dict(zip(columns, row, strict=True)) for row in rows]
+        return [point["p99_ns"] for point in points[:-1] if point["due"] > 0]
 
 
 def warmed_up(server: Server) -> None:
@@ -78,7 +89,7 @@ def load(arrival: str, rate: float, seconds: float, seed: int, links: int, depth
             warmed_up(server)
             plan = posload.Plan(
                 port=server.port, connections=links, depth=depth, arrival=arrival, rate=rate,
-                duration_s=seconds, count=COUNT_MAX, seed=seed, quiet=True,
+                duration_s=seconds, count=COUNT_MAX, seed=seed, quiet=True, interval_s=WINDOW_S,
                 terminals=tuple(posload.Terminal(tid, MID, TMK) for tid in shop.tids()),
             )  # fmt: skip
             report = posload.run(plan)
@@ -96,6 +107,11 @@ def told(manner: str, loads: list[Load]) -> list[Answer]:
     """The ratio that is judged, and the figures behind it."""
     ms = [{name: ns / 1e6 for name, ns in each.report.latency_ns.items()} for each in loads]
     facts = [each.report.facts for each in loads]
+    windows = [each.p99_of_windows_ns() for each in loads]
+    within = [
+        100 * sum(ns <= 4 * each.commit_p99_ns for ns in found) / len(found)
+        for each, found in zip(loads, windows, strict=True)
+    ]
     name = f"64 links x 64 at half the load, {manner}"
     return [
         compare(
@@ -103,6 +119,12 @@ def told(manner: str, loads: list[Load]) -> list[Answer]:
             [each.commit_p99_ns / 1e6 for each in loads], unit="ms", rival="ms, p99 of a commit",
             better="less", at_most=4,
         ),
+        figure(
+            f"{name}: p99 of the middle twentieth of a second",
+            [statistics.median(found) / each.commit_p99_ns
+             for each, found in zip(loads, windows, strict=True)], unit="commits' p99",
+        ),
+        figure(f"{name}: twentieths of a second within 4 commits' p99", within, unit="%"),
         *(figure(f"{name}: {p}", [each[p] for each in ms], unit="ms")
           for p in ("p50", "p99.9", "max")),
         figure(f"{name}: rate", [each.report.rate for each in loads], unit="sales a second"),
