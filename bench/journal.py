@@ -4,9 +4,10 @@
 
 Pages of about 16, 64, 256 KiB and 1 MiB, late and full, take turns with a growing file (O_APPEND,
 write, fdatasync of the same bytes) and with a file of zeros that is written over (pwrite,
-fdatasync), sixteen pages a turn, on the disk of the working directory. The journal's clock holds
-staging, assembling, SHA-256, CRC and commit, and a sync at the end of every turn; what was written
-is verified afterwards.
+fdatasync), on the disk of the working directory. The journal's clock holds staging, assembling,
+SHA-256, CRC and commit, and what was written is verified afterwards. A turn is all pages of a
+round, for it begins with a page that is assembled while none is flushed and ends with one that
+is waited for: of a turn of sixteen pages that is a tenth, and a server under load has neither.
 
 Then one column of eight bytes is summed over all pages, beside the same sum entry by entry, and
 beside an LMDB journal with a record an entry, read by its own cursor: C on all sides, the same

@@ -25,7 +25,6 @@
 #define REQUEST_SIZE 190 /* of a sale, redacted, and its answer's template */
 #define ANSWER_SIZE 120
 #define GROWN_SIZE 140 /* both, in the bench of growth: 330 bytes an entry */
-#define TURN 16        /* pages */
 #define MUST(claim)                                             \
     do {                                                        \
         if (!(claim)) {                                         \
@@ -173,14 +172,11 @@ static void time_commits(const char *home, unsigned long entries, unsigned long 
     off_t appended = 0;
     off_t overwritten = 0;
     for (unsigned long round = 0; round < rounds; round++) {
-        double seconds[WAYS] = {0};
-        for (unsigned long page = 0; page < pages; page += TURN) {
-            const unsigned long turn = pages - page < TURN ? pages - page : TURN;
-            seconds[LATE] += journal_turn(late, entries, turn);
-            seconds[APPEND] += file_turn(append, bytes, size, turn, &appended);
-            seconds[FULL] += journal_turn(full, entries, turn);
-            seconds[ZEROED] += file_turn(zeros, bytes, size, turn, &overwritten);
-        }
+        double seconds[WAYS];
+        seconds[LATE] = journal_turn(late, entries, pages);
+        seconds[APPEND] = file_turn(append, bytes, size, pages, &appended);
+        seconds[FULL] = journal_turn(full, entries, pages);
+        seconds[ZEROED] = file_turn(zeros, bytes, size, pages, &overwritten);
         for (int way = 0; way < WAYS; way++) {
             rates[(size_t)way * rounds + round] = (double)pages / seconds[way];
         }
