@@ -20,6 +20,9 @@ void pos_sha256_begin(pos_sha256_state *state);
 void pos_sha256_add(pos_sha256_state *state, const void *data, size_t size);
 void pos_sha256_end(pos_sha256_state *state, uint8_t digest_out[32]); /* wipes the state */
 void pos_sha256(const void *data, size_t size, uint8_t digest_out[32]);
+/* Of two texts, side by side as far as the shorter one goes: there as quick as one alone. */
+void pos_sha256_pair(const void *left, size_t left_size, const void *right, size_t right_size,
+                     uint8_t left_out[32], uint8_t right_out[32]);
 /* `key_size` is at least 1; a key over 64 bytes is its digest. */
 void pos_hmac_sha256(const uint8_t *key, size_t key_size, const void *data, size_t size,
                      uint8_t mac_out[32]);

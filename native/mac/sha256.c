@@ -139,6 +139,26 @@ void pos_sha256(const void *data, size_t size, uint8_t digest_out[32])
     pos_sha256_end(&state, digest_out);
 }
 
+void pos_sha256_pair(const void *left, size_t left_size, const void *right, size_t right_size,
+                     uint8_t left_out[32], uint8_t right_out[32])
+{
+    assert(left != NULL);
+    assert(right != NULL);
+    pos_sha256_state states[2];
+    size_t shared = 0;
+    pos_sha256_begin(&states[0]);
+    pos_sha256_begin(&states[1]);
+    if (pos_cpu_has_sha()) {
+        shared = (left_size < right_size ? left_size : right_size) / 64 * 64;
+        pos_sha256_pair_shani(states[0].words, states[1].words, left, right, shared / 64);
+        states[0].size = states[1].size = shared;
+    }
+    pos_sha256_add(&states[0], (const uint8_t *)left + shared, left_size - shared);
+    pos_sha256_add(&states[1], (const uint8_t *)right + shared, right_size - shared);
+    pos_sha256_end(&states[0], left_out);
+    pos_sha256_end(&states[1], right_out);
+}
+
 void pos_hmac_sha256(const uint8_t *key, size_t key_size, const void *data, size_t size,
                      uint8_t mac_out[32])
 {

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pytest
 
-HOME = Path(__file__).resolve().parents[2]
-OBJECTS = HOME / "build" / "editable" / "CMakeFiles"
+from paper.linked import OBJECTS, linked
+
 NOT_TO_BE_HAD = 3
 REGISTERS = ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"]
 ADDRESS = re.compile(r"\(([^)]*)\)")
@@ -33,20 +33,7 @@ OF_STRINGS = {"movs": {"rsi", "rdi"}, "cmps": {"rsi", "rdi"}, "stos": {"rdi"}, "
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The watched program: static, so that all of it can be read."""
-    objects = sorted((OBJECTS / "posengine_objects.dir").rglob("*.o"))
-    lmdb = sorted((OBJECTS / "posengine_lmdb.dir").rglob("*.o"))
-    if not objects or shutil.which("cc") is None:
-        pytest.skip("no compiler, or no objects of the core: run `make build`")
-    target = tmp_path_factory.mktemp("secrets") / "secrets"
-    command = ["cc", "-std=c11", "-O2", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
-               f"-I{HOME / 'native'}", f"-I{HOME / 'native' / 'include'}",
-               HOME / "tests" / "native" / "secrets.c", *objects, *lmdb, "-static", "-no-pie",
-               "-lpthread", "-o", target]  # fmt: skip
-    built = subprocess.run([*map(str, command)], check=False, capture_output=True, text=True)
-    if "cannot find -l" in built.stderr:
-        pytest.skip("no static C library")
-    assert built.returncode == 0, built.stderr
-    return target
+    return linked("secrets", tmp_path_factory.mktemp("secrets"), "-static", "-no-pie")
 
 
 def _targets(program: Path) -> list[str]:

@@ -357,6 +357,24 @@ static void test_the_sha256_ways_agree(void)
     }
 }
 
+static void test_a_pair_of_digests_is_two_digests(void)
+{
+    uint32_t seed = 12;
+    uint8_t data[2][400];
+    fill(&seed, data[0], sizeof data[0]);
+    fill(&seed, data[1], sizeof data[1]);
+    for (unsigned round = 0; round < 400; round++) {
+        const size_t sizes[2] = {draw(&seed) % (sizeof data[0] + 1), draw(&seed) % (sizeof data[1] + 1)};
+        uint8_t pair[2][32];
+        pos_sha256_pair(data[0], sizes[0], data[1], sizes[1], pair[0], pair[1]);
+        for (size_t which = 0; which < 2; which++) {
+            uint8_t alone[32];
+            pos_sha256(data[which], sizes[which], alone);
+            CHECK(memcmp(pair[which], alone, sizeof alone) == 0);
+        }
+    }
+}
+
 static void test_hmac_gives_the_published_values(void)
 {
     uint8_t mac[32];
@@ -856,6 +874,7 @@ int main(void)
     test_sha256_gives_the_published_digests();
     test_sha256_in_pieces_is_sha256_at_once();
     test_the_sha256_ways_agree();
+    test_a_pair_of_digests_is_two_digests();
     test_hmac_gives_the_published_values();
     test_siv_gives_the_published_values();
     test_siv_opens_what_it_sealed_and_nothing_altered();

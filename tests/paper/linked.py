@@ -1,0 +1,35 @@
+"""A C program of tests/native over the core's own objects: what is in them is what runs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HOME = Path(__file__).resolve().parents[2]
+BUILD = HOME / "build" / "editable"
+OBJECTS = BUILD / "CMakeFiles"
+
+
+def linked(name: str, place: Path, *flags: str) -> Path:
+    """``tests/native/<name>.c`` compiled and linked into ``place``: its path.
+
+    Skips the test where there is no compiler, no object, or no library of the kind that a flag asks
+    for.
+    """
+    objects = sorted((OBJECTS / "posengine_objects.dir").rglob("*.o"))
+    lmdb = sorted((OBJECTS / "posengine_lmdb.dir").rglob("*.o"))
+    if not objects or shutil.which("cc") is None:
+        pytest.skip("no compiler, or no objects of the core: run `make build`")
+    headers = [HOME / "native", HOME / "native" / "include", *BUILD.glob("lmdb/*/lib")]
+    target = place / name
+    command = ["cc", "-std=c11", "-O2", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
+               *(f"-I{folder}" for folder in headers), HOME / "tests" / "native" / f"{name}.c",
+               *objects, *lmdb, *flags, "-lpthread", "-o", target]  # fmt: skip
+    built = subprocess.run([*map(str, command)], check=False, capture_output=True, text=True)
+    if "cannot find -l" in built.stderr:
+        pytest.skip("no library to link with")
+    assert built.returncode == 0, built.stderr
+    return target
