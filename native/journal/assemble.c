@@ -177,7 +177,7 @@ void pos_page_encode(uint8_t *value, size_t size, const pos_page_facts *facts,
     pos_zero(value + heap_offset + heap_size, size - heap_offset - heap_size);
 
     uint8_t digest[32];
-    pos_sha256(value + AT_VERSION, size - AT_VERSION, digest);
+    pos_page_digest(value, size, digest);
     pos_copy(value + AT_DIGEST, digest, sizeof digest);
     pos_store_u32_le(value + AT_CRC, pos_crc32c(0, value + AT_ZERO, size - AT_ZERO));
 }

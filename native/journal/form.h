@@ -9,7 +9,8 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "rows are copied into columns as they are");
 
-#define POS_FORM_VERSION 1U
+#define POS_FORM_VERSION 2U
+#define POS_FORM_VERSION_READ 1U /* the oldest that is still read */
 #define POS_FORM_NAME_SIZE 16U
 #define POS_FORM_ENTRY_SIZE 24U /* of the directory */
 #define POS_FORM_ALIGNMENT 64U
@@ -101,6 +102,9 @@ static inline size_t pos_form_directory_end(size_t columns)
 {
     return POS_PAGE_HEADER_SIZE + columns * POS_FORM_ENTRY_SIZE;
 }
+
+/* By the version in the value's header. In page.c. */
+void pos_page_digest(const uint8_t *value, size_t size, uint8_t digest_out[32]);
 
 /* As many as this build writes, without account numbers or with them. */
 static inline bool pos_form_is_own_count(size_t columns)

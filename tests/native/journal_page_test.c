@@ -91,7 +91,7 @@ static void slow_header(uint8_t *value, size_t size, const pos_page_facts *facts
                         size_t heap_at, size_t heap_size)
 {
     memcpy(value, "POSPAGE\n", 8);
-    put(value + 48, 1, 4);
+    put(value + 48, 2, 4);
     put(value + 52, columns_of(facts), 4);
     put(value + 56, size, 8);
     put(value + 64, facts->first_sequence, 8);
@@ -141,7 +141,10 @@ static size_t slow_page(uint8_t *value, const pos_page_facts *facts, const pos_e
         offset = next_place(offset + count * form->width);
     }
     memcpy(value + heap_at, heap, heap_size);
-    slow_digest(value + 48, size - 48, value + 16);
+    uint8_t halves[64];
+    slow_digest(value + 48, size / 2 + 8, halves);
+    slow_digest(value + 56 + size / 2, size / 2 - 56, halves + 32);
+    slow_digest(halves, sizeof halves, value + 16);
     put(value + 8, pos_crc32c_slow(0, value + 12, size - 12), 4);
     return size;
 }

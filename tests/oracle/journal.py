@@ -53,6 +53,16 @@ def crc32c(data: bytes) -> int:
     return crc ^ 0xFFFFFFFF
 
 
+def digest_of(value: bytes) -> bytes:
+    """By the version in the value: of the whole, or of the digests of its halves."""
+    (version,) = struct.unpack_from("<I", value, 48)
+    if version == 1:
+        return hashlib.sha256(value[48:]).digest()
+    middle = 56 + len(value) // 2
+    halves = value[48:middle], value[middle:]
+    return hashlib.sha256(b"".join(hashlib.sha256(half).digest() for half in halves)).digest()
+
+
 @dataclass
 class Page:
     key: int
@@ -72,7 +82,7 @@ class Page:
         faults = []
         if crc != crc32c(self.value[12:]):
             faults.append("CRC")
-        if self.digest != hashlib.sha256(self.value[48:]).digest():
+        if self.digest != digest_of(self.value):
             faults.append("digest")
         if self.key != self.first_sequence:
             faults.append("key")
@@ -88,8 +98,8 @@ class Page:
 
 def page_of(key: bytes, value: bytes) -> Page:
     magic, version, columns, size, first, count, date = struct.unpack_from("<8s40xIIQQIi", value)
-    if magic != b"POSPAGE\n" or version != 1 or size != len(value):
-        raise ValueError(f"no page of version 1 under key {key.hex()}")
+    if magic != b"POSPAGE\n" or version not in (1, 2) or size != len(value):
+        raise ValueError(f"no page of version 1 or 2 under key {key.hex()}")
     directory, heap, heap_size = struct.unpack_from("<III", value, 120)
     found = {}
     for index in range(columns):

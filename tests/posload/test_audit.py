@@ -7,7 +7,6 @@ out, two exchanged; and claims that are not so.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import struct
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import posload
-from oracle.journal import crc32c, page_of
+from oracle.journal import crc32c, digest_of, page_of
 from paper.loads import counters, journal, terminals
 from paper.server import Server
 from paper.shop import Shop
@@ -55,7 +54,7 @@ class Pages:
         before = bytes(self.pages[first - 1][2][16:48]) if first else bytes(32)
         for _, _, value in self.pages[first:]:
             value[144:176] = before
-            before = hashlib.sha256(value[48:]).digest()
+            before = digest_of(bytes(value))
             value[16:48] = before
             struct.pack_into("<I", value, 8, crc32c(bytes(value[12:])))
 

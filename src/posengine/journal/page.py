@@ -111,7 +111,7 @@ class Page(Sequence[Entry]):
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of the page; the next one carries it."""
+        """The page's digest, of SHA-256; the next one carries it."""
         return self._view.digest
 
     @property

@@ -1,7 +1,7 @@
 """Goal: every page version that was ever released stays readable.
 
-Method: kept samples of stored values, put into a volume by the lmdb package, read by this build and
-by the oracle. A sample is never made anew.
+Method: kept samples of stored values, put into a volume by the lmdb package, read by this build,
+by the oracle and by posload's auditor. A sample is never made anew.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import lmdb
 import pytest
 
+import posload
 from oracle.journal import crc32c, page_of
 from posengine.journal import Journal
 
@@ -74,7 +75,18 @@ def test_a_kept_page_reads_as_it_did(path: Path, tmp_path: Path) -> None:
         journal.stage(tid="T0000002")
         assert journal.commit() == last + 1
         assert journal.verify().is_clean
+        *_, after = journal.pages()
+        assert after.digest_before.hex() == said["digest"]
+    found = posload.audit(tmp_path / "journal")  # and so does the auditor
+    assert found.agrees and found.facts["entries"] == last + 1, found.disagreement
 
 
-def test_there_is_a_sample_of_the_version_that_is_written() -> None:
-    assert [path.stem for path in SAMPLES] == ["page_1"]
+def test_there_is_a_sample_of_the_version_that_is_written(tmp_path: Path) -> None:
+    assert [path.stem for path in SAMPLES] == ["page_1", "page_2"]
+    with Journal.open(tmp_path / "journal") as journal:
+        journal.stage(tid="T0000001")
+        journal.commit()
+    volume = str(tmp_path / "journal" / "volume-000001.mdb")
+    with lmdb.open(volume, subdir=False, readonly=True) as made, made.begin() as transaction:
+        ((_, stored),) = transaction.cursor()
+    assert struct.unpack_from("<I", stored, 48) == (len(SAMPLES),)

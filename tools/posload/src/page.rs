@@ -48,6 +48,15 @@ fn width_of(kind: u8) -> Option<usize> {
     })
 }
 
+/// Version 1: of everything from the version on. Version 2: of the digests of its two halves.
+fn digest_of(value: &[u8]) -> [u8; 32] {
+    if u32_at(value, 48) == 1 {
+        return sha256(&value[48..]);
+    }
+    let (left, right) = value[48..].split_at(8 + value.len() / 2);
+    sha256(&[sha256(left), sha256(right)].concat())
+}
+
 impl<'a> Page<'a> {
     /// A value under its key. What is wrong with it is said in words.
     pub fn of(key: u64, value: &'a [u8]) -> Result<Page<'a>, String> {
@@ -57,14 +66,14 @@ impl<'a> Page<'a> {
         if value.len() % 4096 != 4080 || u64_at(value, 56) != value.len() as u64 {
             return Err(format!("size: {} bytes, the header says {}", value.len(), u64_at(value, 56)));
         }
-        if u32_at(value, 48) != 1 {
+        if ![1, 2].contains(&u32_at(value, 48)) {
             return Err(format!("format version {}", u32_at(value, 48)));
         }
         let crc = crc32c(&value[12..]);
         if u32_at(value, 8) != crc {
             return Err(format!("CRC-32C: {:08x} is written, {crc:08x} is right", u32_at(value, 8)));
         }
-        let digest = sha256(&value[48..]);
+        let digest = digest_of(value);
         if value[16..48] != digest {
             return Err("digest: SHA-256 is another".into());
         }
