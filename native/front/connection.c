@@ -188,7 +188,7 @@ static size_t cut(pos_front *front, uint32_t slot, const uint8_t *from, size_t s
     connection *line = &front->connections[slot];
     const uint64_t name = (uint64_t)slot << 32 | line->serial;
     size_t taken = 0;
-    while (taken < size && front->arrival_count < ARRIVALS_MAX) {
+    while (taken < size) {
         pos_frame frame;
         const pos_status status =
             pos_frame_next(pos_engine_spec(front->engine), from + taken, size - taken, &frame);
@@ -199,6 +199,7 @@ static size_t cut(pos_front *front, uint32_t slot, const uint8_t *from, size_t s
                            line->serial, pos_status_name(status), pos_status_text(status));
             return SIZE_MAX;
         }
+        assert(front->arrival_count < ARRIVALS_MAX);
         front->arrivals[front->arrival_count++] =
             (pos_arrival){.line = name, .frame = from + taken, .size = frame.size};
         line->in_flight++;

@@ -25,6 +25,8 @@
 #define READ_SIZE 32768U     /* of one connection in one round: fair to the others */
 #define ARENA_SIZE (4U << 20)
 #define ARRIVALS_MAX 8192U
+#define FRAME_SIZE_MIN 10U /* MTI and bitmap */
+#define READ_FRAMES_MAX (READ_SIZE / FRAME_SIZE_MIN + 1U) /* and one that was begun before */
 #define EVENTS_MAX 512
 #define REPORT_SIZE_MAX 65536U
 

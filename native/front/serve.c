@@ -315,7 +315,7 @@ static pos_status connection_event(pos_front *front, uint32_t slot, uint32_t eve
     }
     if (!is_reading || (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) return POS_OK;
     const bool is_full = front->arena_used + front->in_size_max + READ_SIZE > ARENA_SIZE
-                         || front->arrival_count == ARRIVALS_MAX;
+                         || front->arrival_count + READ_FRAMES_MAX > ARRIVALS_MAX;
     if (is_full) {
         const pos_status status = front_flush_arrivals(front);
         if (status != POS_OK || front->is_held) return status;

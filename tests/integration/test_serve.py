@@ -16,8 +16,10 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,17 @@ def is_closed(line: Line) -> bool:
     except (EOFError, ConnectionResetError):
         return True
     return False
+
+
+@contextmanager
+def asleep(server: Server) -> Iterator[None]:
+    """The engine stops, and finds what came meanwhile all at once."""
+    assert server.process is not None
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)
 
 
 # ---- a day ---------------------------------------------------------------------------------------
@@ -118,12 +131,10 @@ def test_what_many_lines_sent_at_once_is_one_wave(server: Server) -> None:
     """All that one poll of the sockets returned, not a wave a connection."""
     lines = [server.line() for _ in range(40)]
     terminals = [work(server, line, index) for index, line in enumerate(lines[:4])]
-    assert server.process is not None
     before = json.loads(server.ask("stat"))["counters"]
-    server.process.send_signal(signal.SIGSTOP)
-    for index, line in enumerate(lines):
-        line.send(terminals[index % 4].sale(1 + index))
-    server.process.send_signal(signal.SIGCONT)
+    with asleep(server):
+        for index, line in enumerate(lines):
+            line.send(terminals[index % 4].sale(1 + index))
     for index, line in enumerate(lines):
         assert terminals[index % 4].open(line.take())[39] == b"00"
         line.close()
@@ -131,6 +142,46 @@ def test_what_many_lines_sent_at_once_is_one_wave(server: Server) -> None:
     assert after["frames"] - before["frames"] == 40
     assert after["waves"] - before["waves"] <= 3
     assert after["pages"] - before["pages"] <= 3
+
+
+@pytest.mark.parametrize("page_entries", [4096, 64])
+def test_what_is_more_than_a_round_takes_is_taken_in_the_next(
+    tmp_path: Path, page_entries: int
+) -> None:
+    """Forty links with as much in flight as they may have, all there when the engine looks; with
+    small pages the round ends before it has read them all."""
+    shop = Shop(tmp_path)
+    shop.write(journal={"page_entries_max": page_entries})
+    with Server(shop) as server:
+        lines = [server.line() for _ in range(40)]
+        terminals = [work(server, line, index) for index, line in enumerate(lines[:4])]
+        sent = [[terminals[index % 4].sale(1) for _ in range(250)] for index in range(40)]
+        with asleep(server):
+            for line, requests in zip(lines, sent, strict=True):
+                line.send(b"".join(requests))
+        for index, (line, requests) in enumerate(zip(lines, sent, strict=True)):
+            opened = [terminals[index % 4].open(line.take()) for _ in requests]
+            assert {answer[39] for answer in opened} == {b"00"}
+            assert len({answer[11] for answer in opened}) == len(requests)
+            line.close()
+
+
+@pytest.mark.parametrize("in_flight", [1_000, 64])
+def test_what_came_while_nobody_looked_is_read_to_its_end(tmp_path: Path, in_flight: int) -> None:
+    """Of one line more than a read takes, or than may be unanswered before it is read again; of
+    another a message with the line's end behind it."""
+    shop = Shop(tmp_path)
+    shop.write(front={"in_flight_max": in_flight})
+    with Server(shop) as server, server.line() as long, server.line() as ended:
+        terminal, other = work(server, long, 0), work(server, ended, 1)
+        requests = [terminal.sale(1) for _ in range(450)]
+        with asleep(server):
+            long.send(b"".join(requests))
+            ended.send(other.sale(1))
+            ended.socket.shutdown(socket.SHUT_WR)
+        assert len({terminal.open(long.take())[11] for _ in requests}) == len(requests)
+        assert other.open(ended.take())[39] == b"00"
+        assert is_closed(ended)
 
 
 def test_when_the_stage_is_full_nothing_is_read_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -447,3 +498,22 @@ def test_a_peer_that_never_reads_is_closed_and_others_are_served(
                     break  # it was closed
             ok(second, other, second.sale(1))
             assert sent > 0
+
+
+def test_a_peer_that_reads_late_gets_every_reply(limited: Callable[..., Server]) -> None:
+    """The replies fill every buffer on the way; when they are read, the line is read again too."""
+    with limited(out_size_max=262_144, in_flight_max=8) as server, server.line() as late:
+        request = work(server, late).echo()
+        late.socket.settimeout(0.5)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while True:
+                sent += late.socket.send((request * 50)[sent % len(request) :])
+        late.socket.settimeout(10)
+        asked = -(-sent // len(request))
+        missing = (asked * request)[sent:]
+        rest = threading.Thread(target=late.send, args=(missing,))
+        rest.start()
+        replies = [late.take() for _ in range(asked)]
+        rest.join()
+        assert len(set(replies)) == asked > 200  # each has a reference of its own
