@@ -7,6 +7,9 @@
  *   A connection is not read while    its unanswered messages reach in_flight_max
  *                                     its peer leaves more than half of out_size_max unread
  *                                     it is ending, or the front drains
+ *   epoll tells of bytes once, when they come (edges), and need not look at every line again in every
+ *   round. So whoever leaves bytes unread has epoll look again: a read that was filled, an end that was
+ *   told of with them, a round that ended early. A line that was not read is looked at when it is again.
  *   It is closed when                 its peer closed and all is answered (a half-closed peer still
  *                                     gets its replies), a frame cannot be cut, its replies do not
  *                                     fit, it is idle, or a frame does not become whole in time
@@ -25,6 +28,7 @@
 #include "front/front.h"
 
 #define SECOND_NS INT64_C(1000000000)
+#define EDGES ((uint32_t)(EPOLLET | EPOLLRDHUP)) /* of every line, with what it waits for */
 
 /* ---- memory ------------------------------------------------------------------------------------------ */
 
@@ -105,7 +109,7 @@ static void admit(pos_front *front, int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
     front->counts.accepted++;
-    if (watch(front, fd, EPOLLIN, TAG_CONNECTION, slot) != 0) {
+    if (watch(front, fd, EPOLLIN | EDGES, TAG_CONNECTION, slot) != 0) {
         connection_close(front, slot, "epoll");
     }
 }
@@ -165,6 +169,21 @@ void connection_end(pos_front *front, uint32_t slot)
     }
 }
 
+/* Has epoll look at the line, and wait for `events` of it; false where it cannot. */
+static bool look(const pos_front *front, uint32_t slot, uint32_t events)
+{
+    struct epoll_event event = {.events = events | EDGES,
+                                .data.u64 = (uint64_t)TAG_CONNECTION << 32 | slot};
+    return epoll_ctl(front->epoll, EPOLL_CTL_MOD, front->connections[slot].fd, &event) == 0;
+}
+
+void connection_look_again(pos_front *front, uint32_t slot)
+{
+    const connection *line = &front->connections[slot];
+    if (line->fd < 0) return; /* closed earlier in this round */
+    if (!look(front, slot, line->events)) connection_close(front, slot, "epoll");
+}
+
 /* Tells epoll what is wanted of the connection now. */
 void connection_watch(pos_front *front, uint32_t slot)
 {
@@ -174,10 +193,7 @@ void connection_watch(pos_front *front, uint32_t slot)
                             && line->out_size <= front->options.out_size_max / 2;
     const uint32_t events =
         (is_reading ? (uint32_t)EPOLLIN : 0) | (line->out_size > 0 ? (uint32_t)EPOLLOUT : 0);
-    if (events == line->events) return;
-    struct epoll_event event = {.events = events,
-                                .data.u64 = (uint64_t)TAG_CONNECTION << 32 | slot};
-    if (epoll_ctl(front->epoll, EPOLL_CTL_MOD, line->fd, &event) == 0) line->events = events;
+    if (events != line->events && look(front, slot, events)) line->events = events;
 }
 
 /* ---- in -------------------------------------------------------------------------------------------------- */
@@ -232,7 +248,7 @@ static void peer_gone(pos_front *front, uint32_t slot, ssize_t got)
     }
 }
 
-void connection_read(pos_front *front, uint32_t slot)
+void connection_read(pos_front *front, uint32_t slot, bool is_last)
 {
     connection *line = &front->connections[slot];
     assert(line->fd >= 0);
@@ -267,6 +283,7 @@ void connection_read(pos_front *front, uint32_t slot)
     }
     if (taken > 0 && line->in_size > 0) line->frame_ns = front->now_ns;
     connection_watch(front, slot);
+    if (got == READ_SIZE || is_last) connection_look_again(front, slot);
 }
 
 /* ---- out --------------------------------------------------------------------------------------------------- */

@@ -146,9 +146,10 @@ int watch(const pos_front *front, int fd, uint32_t events, front_tag tag, uint32
 pos_status connections_make(pos_front *front);
 void connections_free(pos_front *front);
 void connection_accept(pos_front *front, size_t listener);
-void connection_read(pos_front *front, uint32_t slot);
+void connection_read(pos_front *front, uint32_t slot, bool is_last);
 void connection_flush(pos_front *front, uint32_t slot);
 void connection_watch(pos_front *front, uint32_t slot);
+void connection_look_again(pos_front *front, uint32_t slot);
 void connection_close(pos_front *front, uint32_t slot, const char *why);
 void connection_end(pos_front *front, uint32_t slot);
 void connection_reply(pos_front *front, const pos_reply *reply);

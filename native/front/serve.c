@@ -320,7 +320,7 @@ static pos_status connection_event(pos_front *front, uint32_t slot, uint32_t eve
         const pos_status status = front_flush_arrivals(front);
         if (status != POS_OK || front->is_held) return status;
     }
-    connection_read(front, slot);
+    connection_read(front, slot, (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
     return POS_OK;
 }
 
@@ -355,6 +355,16 @@ static pos_status wait_for_journal(pos_front *front)
     return journal_answered(front);
 }
 
+/* The round ends early: the line that could not be read and those after it will be told of again. All but
+ * lines are told of as long as there is something. */
+static void look_again_from(pos_front *front, const struct epoll_event *events, int count)
+{
+    for (int index = 0; index < count; index++) {
+        if (events[index].data.u64 >> 32 != TAG_CONNECTION) continue;
+        connection_look_again(front, (uint32_t)events[index].data.u64);
+    }
+}
+
 static pos_status wait_for_events(pos_front *front)
 {
     struct epoll_event events[EVENTS_MAX];
@@ -366,7 +376,9 @@ static pos_status wait_for_events(pos_front *front)
     for (int index = 0; index < count; index++) {
         const pos_status status = one_event(front, &events[index]);
         if (status != POS_OK) return status;
-        if (front->is_held) break; /* level-triggered: the others will be told again */
+        if (!front->is_held) continue;
+        look_again_from(front, events + index, count - index);
+        break;
     }
     return POS_OK;
 }
