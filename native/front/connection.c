@@ -7,12 +7,14 @@
  *   A connection is not read while    its unanswered messages reach in_flight_max
  *                                     its peer leaves more than half of out_size_max unread
  *                                     it is ending, or the front drains
- *   epoll tells of bytes once, when they come (edges), and need not look at every line again in every
- *   round. So whoever leaves bytes unread has epoll look again: a read that was filled, an end that was
- *   told of with them, a round that ended early. A line that was not read is looked at when it is again.
  *   It is closed when                 its peer closed and all is answered (a half-closed peer still
  *                                     gets its replies), a frame cannot be cut, its replies do not
  *                                     fit, it is idle, or a frame does not become whole in time
+ *
+ * epoll tells of bytes once, when they come (edges), and need not look at every line again in every
+ * round. So whoever leaves bytes unread has it look again: a read that was filled or broken off, an end
+ * that was told of with the bytes before it, a round that ended early. A line that was not read because
+ * of the above is looked at when it is read again.
  */
 #include <assert.h>
 #include <errno.h>
@@ -258,9 +260,11 @@ void connection_read(pos_front *front, uint32_t slot, bool is_last)
     pos_copy(from, line->in, before);
     const ssize_t got = recv(line->fd, from + before, READ_SIZE, 0);
     if (got <= 0) {
-        const bool is_gone = got == 0 || (errno != EAGAIN && errno != EINTR);
+        const bool is_broken_off = got < 0 && errno == EINTR;
+        const bool is_gone = !is_broken_off && (got == 0 || errno != EAGAIN);
         pos_wipe(from, before); /* nothing came of it: the arena's end has not moved */
         if (is_gone) peer_gone(front, slot, got);
+        if (is_broken_off) connection_look_again(front, slot);
         return;
     }
     pos_wipe(line->in, line->in_size);
