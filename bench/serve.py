@@ -7,10 +7,10 @@ The same client (bench/closed_loop.c, one epoll thread) drives both, in turns: r
 are connections x messages in flight on each. The client has one core, front thread and echo have
 the other; the journal's threads take what is left of both. Each of the seven turns has a server of
 its own, from an empty journal on: where a process comes to lie in memory stays with it, and one in
-eight is a fifth slower for as long as it runs. It has had
-the same load once before, uncounted: a server's first thousand lines take memory that it never
-touched. Of every reply the client looks at size, MTI, STAN and response, of one in a thousand at
-the MAC; after each turn the engine's counters must say that every one was approved and is durable.
+eight is a fifth slower for as long as it runs. It has had the same load once before, uncounted: a
+server's first thousand lines take memory that it never touched. Of every reply the client looks at
+size, MTI, STAN and response, of one in a thousand at the MAC; after each turn the engine's counters
+must say that every one was approved and is durable.
 
 SHARE (0 to 1, default 1) of each load's messages are sent: the tests run a small one. Figures go to
 build/bench/serve.json. Cost: a minute, all cores, 2 GB of disk, given back.
@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,7 @@ def turn_of(
 @contextmanager
 def fresh(closed_loop: Path, place: Path) -> Iterator[tuple[Server, Client]]:
     """A server with an empty journal, and a client whose terminals have signed on."""
-    with tempfile.TemporaryDirectory(dir=place) as directory, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(dir=place) as directory, ExitStack() as held:
         home = Path(directory)
         shop = Shop(home, count=TERMINALS)
         prepare(home, shop)
@@ -163,12 +163,11 @@ def fresh(closed_loop: Path, place: Path) -> Iterator[tuple[Server, Client]]:
             front={"connections_max": 2_048}, journal={"volume_size_max": 512 << 20},
         )  # fmt: skip
         with on_cpu(SERVER_CPU):
-            server = stack.enter_context(Server(shop))
+            server = held.enter_context(Server(shop))
         spread(server)
-        client = Client(closed_loop, home)
-        client.order("sign", server.port)
-        yield server, client
-        client.close()
+        with closing(Client(closed_loop, home)) as client:
+            client.order("sign", server.port)
+            yield server, client
         assert server.drain() == 0
 
 

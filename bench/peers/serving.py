@@ -15,7 +15,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,11 +28,7 @@ from had import BUILD, Absent, jpos  # noqa: E402
 from jpos_unionpay import packager  # noqa: E402
 from python import WIRE  # noqa: E402
 from record import Answer, compare, save  # noqa: E402
-from sale import prepare  # noqa: E402
-from serve import SERVER_CPU, TERMINALS, Client, on_cpu, spread  # noqa: E402
-
-from paper.server import Server  # noqa: E402
-from paper.shop import Shop  # noqa: E402
+from serve import Client, fresh  # noqa: E402
 
 # connections, in flight on each, our messages of a turn, jPOS's, bar
 LOADS = ((100, 1, 30_000, 20_000, 2.0), (64, 64, 400_000, 40_000, 20.0))
@@ -106,20 +101,8 @@ def main() -> None:
     BUILD.mkdir(parents=True, exist_ok=True)
     (HOME / "build" / "bench").mkdir(parents=True, exist_ok=True)
     closed_loop = program("closed_loop")
-    with ExitStack() as held:
-        home = Path(held.enter_context(tempfile.TemporaryDirectory(dir=BUILD)))
-        shop = Shop(home, count=TERMINALS)
-        prepare(home, shop)
-        shop.write(
-            terminals_max=TERMINALS + 64, postings_max=1 << 22, repeats_max=1 << 22,
-            front={"connections_max": 2_048}, journal={"volume_size_max": 512 << 20},
-        )  # fmt: skip
-        with on_cpu(SERVER_CPU):
-            server = held.enter_context(Server(shop))
-        spread(server)
-        client = Client(closed_loop, home)
-        held.callback(client.close)
-        client.order("sign", server.port)
+    with fresh(closed_loop, BUILD) as (server, client), ExitStack() as held:
+        home = server.shop.home
         client.order("keys", home / "keys")
         try:
             port = free_port()

@@ -27,6 +27,7 @@
 #define ARRIVALS_MAX 8192U
 #define FRAME_SIZE_MIN 10U /* MTI and bitmap */
 #define READ_FRAMES_MAX (READ_SIZE / FRAME_SIZE_MIN + 1U) /* and one that was begun before */
+_Static_assert(READ_FRAMES_MAX <= ARRIVALS_MAX, "an empty round takes what one read holds");
 #define EVENTS_MAX 512
 #define REPORT_SIZE_MAX 65536U
 

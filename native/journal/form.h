@@ -10,7 +10,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "rows are copied into columns as they are");
 
 #define POS_FORM_VERSION 2U
-#define POS_FORM_VERSION_READ 1U /* the oldest that is still read */
+#define POS_FORM_VERSION_FIRST 1U /* still read; its digest is one SHA-256 */
 #define POS_FORM_NAME_SIZE 16U
 #define POS_FORM_ENTRY_SIZE 24U /* of the directory */
 #define POS_FORM_ALIGNMENT 64U

@@ -85,7 +85,7 @@ size_t pos_column_count(void)
 void pos_page_digest(const uint8_t *value, size_t size, uint8_t digest_out[32])
 {
     assert((size + POS_LMDB_HEADER) % POS_LMDB_PAGE == 0);
-    if (pos_load_u32_le(value + AT_VERSION) == 1) {
+    if (pos_load_u32_le(value + AT_VERSION) == POS_FORM_VERSION_FIRST) {
         pos_sha256(value + AT_VERSION, size - AT_VERSION, digest_out);
         return;
     }
@@ -194,9 +194,9 @@ pos_status pos_page_read(const uint8_t *value, size_t size, pos_page *page_out, 
     assert(page_out != NULL);
     const char *fault = header_fault(value, size);
     const uint32_t version = fault == NULL ? pos_load_u32_le(value + AT_VERSION) : POS_FORM_VERSION;
-    if (version < POS_FORM_VERSION_READ || version > POS_FORM_VERSION) {
+    if (version < POS_FORM_VERSION_FIRST || version > POS_FORM_VERSION) {
         pos_words(words_out, "the page has format version %u; this build reads %u to %u", version,
-                  POS_FORM_VERSION_READ, POS_FORM_VERSION);
+                  POS_FORM_VERSION_FIRST, POS_FORM_VERSION);
         return POS_JOURNAL_FORMAT;
     }
     const uint32_t count = fault == NULL ? pos_load_u32_le(value + AT_COUNT) : 0;

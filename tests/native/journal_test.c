@@ -478,6 +478,20 @@ static void test_every_changed_byte_is_refused_and_harmless(void)
     free(value);
 }
 
+/* A page with entry 9 alone; freed by who asks. */
+static uint8_t *page_of_nine(size_t *size_out)
+{
+    uint8_t heap[512];
+    const pos_entry row = entry_of(9, heap);
+    const size_t heap_size = row.request_size + row.answer_size;
+    const size_t size = pos_page_value_size(1, heap_size, false);
+    const pos_page_facts facts = {.first_sequence = 9};
+    uint8_t *value = malloc(size);
+    pos_page_encode(value, size, &facts, &row, 1, heap, heap_size);
+    *size_out = size;
+    return value;
+}
+
 static void seal_again(uint8_t *value, size_t size)
 {
     uint8_t halves[64];
@@ -491,13 +505,8 @@ static void seal_again(uint8_t *value, size_t size)
 /* Pages of other builds: columns in another order, one that this build does not know, one missing. */
 static void test_columns_are_found_by_name(void)
 {
-    uint8_t heap[512];
-    const pos_entry row = entry_of(9, heap);
-    const size_t heap_size = row.request_size + row.answer_size;
-    const size_t size = pos_page_value_size(1, heap_size, false);
-    const pos_page_facts facts = {.first_sequence = 9};
-    uint8_t *value = malloc(size);
-    pos_page_encode(value, size, &facts, &row, 1, heap, heap_size);
+    size_t size = 0;
+    uint8_t *value = page_of_nine(&size);
     uint8_t other[24];
     memcpy(other, value + 240 + 3 * 24, 24); /* two change places */
     memcpy(value + 240 + 3 * 24, value + 240 + 30 * 24, 24);
@@ -516,6 +525,8 @@ static void test_columns_are_found_by_name(void)
     CHECK(pos_page_read(value, size, &page, NULL) == POS_OK);
     CHECK(pos_page_entry(&page, 0, &entry) == POS_OK);
     CHECK(entry.batch == 0 && memcmp(entry.tid, "        ", 8) == 0);
+    uint8_t heap[512];
+    const pos_entry row = entry_of(9, heap);
     CHECK(entry.stan == row.stan && memcmp(entry.mid, row.mid, 15) == 0);
     pos_column column;
     CHECK(pos_page_column_named(&page, "batch", &column) == POS_OK && column.data == NULL);
@@ -532,13 +543,8 @@ static void test_columns_are_found_by_name(void)
 /* A version says how its page was summed, and is summed itself: none passes for another. */
 static void test_a_page_is_summed_by_its_version(void)
 {
-    uint8_t heap[512];
-    const pos_entry row = entry_of(9, heap);
-    const size_t heap_size = row.request_size + row.answer_size;
-    const size_t size = pos_page_value_size(1, heap_size, false);
-    const pos_page_facts facts = {.first_sequence = 9};
-    uint8_t *value = malloc(size);
-    pos_page_encode(value, size, &facts, &row, 1, heap, heap_size);
+    size_t size = 0;
+    uint8_t *value = page_of_nine(&size);
     pos_page page;
     for (uint8_t version = 0; version < 4; version++) {
         value[48] = version; /* one that is not known is not guessed at */

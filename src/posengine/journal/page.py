@@ -111,7 +111,7 @@ class Page(Sequence[Entry]):
 
     @property
     def digest(self) -> bytes:
-        """The page's digest, of SHA-256; the next one carries it."""
+        """32 bytes by SHA-256 (docs/reference/journal_format.md); the next page carries them."""
         return self._view.digest
 
     @property
